@@ -1,0 +1,1 @@
+"""The edge half of Wheeltapper: all that runs on the gateway."""

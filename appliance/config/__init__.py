@@ -1,0 +1,37 @@
+"""TOML → frozen, typed `Config`, once; every mistake is named with its place."""
+
+from appliance.config.load import ConfigError, check_text, load_config
+from appliance.config.model import (
+    AlarmSettings,
+    AssetSettings,
+    Config,
+    InferenceSettings,
+    RoleSettings,
+    SiteSettings,
+    StorageSettings,
+    UplinkSettings,
+)
+from appliance.config.problem import Problem
+from appliance.config.safety import (
+    ElementSettings,
+    InitiatorSettings,
+    SafetySettings,
+)
+
+__all__ = [
+    "AlarmSettings",
+    "AssetSettings",
+    "Config",
+    "ConfigError",
+    "ElementSettings",
+    "InferenceSettings",
+    "InitiatorSettings",
+    "Problem",
+    "RoleSettings",
+    "SafetySettings",
+    "SiteSettings",
+    "StorageSettings",
+    "UplinkSettings",
+    "check_text",
+    "load_config",
+]

@@ -1,0 +1,188 @@
+"""What a configuration holds, section by section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from appliance.config.safety import ElementSettings, InitiatorSettings, SafetySettings
+from appliance.domain.health import derived_tags
+from appliance.runtime.plugins import SourceSettings  # noqa: TC001 - pydantic reads it
+from appliance.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from appliance.domain.tag import Tag, TagId
+
+_ID = r"^[^/+#\s][^/+#]*$"
+_TOPIC_LEVEL = r"^[^/+#\s]+$"
+
+
+class SiteSettings(Settings):
+    """Who we are; both are levels of every MQTT topic."""
+
+    id: str = Field(pattern=_TOPIC_LEVEL, max_length=64)
+    gateway: str = Field(pattern=_TOPIC_LEVEL, max_length=64)
+
+
+class BearingSettings(Settings):
+    """Geometry of a rolling bearing, from its data sheet."""
+
+    balls: int = Field(ge=3, le=100)
+    ball_diameter_mm: float = Field(gt=0)
+    pitch_diameter_mm: float = Field(gt=0)
+    contact_angle_deg: float = Field(default=0.0, ge=0, lt=90)
+
+
+class RunningSettings(Settings):
+    """The machine runs while `tag` is above `above`; `settle_s` of it are start-up."""
+
+    tag: str
+    above: float = 0.5
+    settle_s: float = Field(default=5.0, ge=0)
+
+
+class FailureSettings(Settings):
+    """The asset counts as failed when `tag` reaches `level` (engineering units)."""
+
+    tag: str
+    level: float
+
+
+class DetectionSettings(Settings):
+    """Windows of `window_s`, one every `hop_s`; `tags` to score, default all."""
+
+    window_s: float = Field(default=10.0, gt=0)
+    hop_s: float = Field(default=1.0, gt=0)
+    tags: tuple[str, ...] = ()
+    on_delay_s: float = Field(default=3.0, ge=0)
+
+
+class AssetSettings(Settings):
+    """A machine that has health."""
+
+    id: str = Field(pattern=_ID, max_length=64)
+    kind: str = "machine"
+    description: str = ""
+    running: RunningSettings | None = None
+    hour_meter: str | None = None
+    speed_tag: str | None = None
+    waveform_tag: str | None = None
+    bearing: BearingSettings | None = None
+    failure: FailureSettings | None = None
+    detection: DetectionSettings = DetectionSettings()
+
+
+class AlarmSettings(Settings):
+    """One alarm: which rule watches which tag, and what the operator shall do.
+
+    `rule`: `high`, `low` (setpoint, deadband), `rate` (setpoint per second, either
+    way), `stale` (no confirmation for the source's `stale_after_s`), `bad` (quality
+    bad), `score` (an asset's anomaly score above its limit).
+    """
+
+    tag: str
+    rule: Literal["high", "low", "rate", "stale", "bad", "score"]
+    setpoint: float | None = None
+    deadband: float = Field(default=0.0, ge=0)
+    on_delay_s: float = Field(default=0.0, ge=0)
+    off_delay_s: float = Field(default=0.0, ge=0)
+    priority: Literal["low", "medium", "high", "critical"] = "medium"
+    latched: bool = False
+    cause: str = ""
+    consequence: str = ""
+    action: str = ""
+    respond_within_s: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _limit_rules_have_a_setpoint(self) -> AlarmSettings:
+        if self.rule in {"high", "low", "rate"} and self.setpoint is None:
+            raise ValueError(f"rule {self.rule!r} needs a setpoint")
+        return self
+
+    @property
+    def id(self) -> str:
+        """Name of the alarm: its tag and rule."""
+        return f"{self.tag}:{self.rule}"
+
+
+class StorageSettings(Settings):
+    """`[storage]`: how much, how often, how long."""
+
+    quota_bytes: int = Field(default=2_000_000_000, ge=1_000_000)
+    commit_period_s: float = Field(default=1.0, gt=0, le=60)
+    chunk_s: float = Field(default=60.0, gt=0, le=3600)
+    outbox_quota_bytes: int = Field(default=500_000_000, ge=100_000)
+
+
+class UplinkSettings(Settings):
+    """`[uplink]`: the cloud broker. Keys come from files or systemd credentials.
+
+    `acknowledged_by = "fleet"` waits for the fleet's word; `"broker"` takes PUBACK.
+    """
+
+    host: str
+    port: int = Field(default=8883, ge=1, le=65535)
+    tls: bool = True
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+    acknowledged_by: Literal["fleet", "broker"] = "fleet"
+    summary_period_s: float = Field(default=60.0, gt=0)
+    health_period_s: float = Field(default=60.0, gt=0)
+    window: int = Field(default=50, ge=1, le=1000)
+    max_payload_bytes: int = Field(default=100_000, ge=1_000, le=1_000_000)
+
+
+class InferenceSettings(Settings):
+    """`[inference]`."""
+
+    threads: int = Field(default=1, ge=1, le=8)
+
+
+class RoleSettings(Settings):
+    """`[roles]`: UNIX groups whose members have a role; higher roles include lower."""
+
+    viewer: tuple[str, ...] = ()
+    operator: tuple[str, ...] = ()
+    maintainer: tuple[str, ...] = ()
+    supervisor: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The effective configuration. Built by `load_config` alone."""
+
+    site: SiteSettings
+    sources: tuple[SourceSettings, ...] = ()
+    assets: tuple[AssetSettings, ...] = ()
+    alarms: tuple[AlarmSettings, ...] = ()
+    safety: SafetySettings = field(default_factory=SafetySettings)
+    safety_sources: tuple[SourceSettings, ...] = ()
+    initiators: tuple[InitiatorSettings, ...] = ()
+    elements: tuple[ElementSettings, ...] = ()
+    matrix: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    uplink: UplinkSettings | None = None
+    inference: InferenceSettings = field(default_factory=InferenceSettings)
+    roles: RoleSettings = field(default_factory=RoleSettings)
+
+    def measured_tags(self) -> tuple[Tag, ...]:
+        """Return the tags of all sources of the hub, in order."""
+        return tuple(tag for source in self.sources for tag in source.tag_table())
+
+    def derived_tags(self) -> tuple[Tag, ...]:
+        """Return the tags that inference produces."""
+        return tuple(tag for asset in self.assets for tag in derived_tags(asset.id))
+
+    def tag(self, tag_id: TagId) -> Tag | None:
+        """Return a tag by its name, measured or derived."""
+        for tag in (*self.measured_tags(), *self.derived_tags()):
+            if tag.id == tag_id:
+                return tag
+        return None

@@ -1,0 +1,1 @@
+"""The words of the trade: no clock, no I/O, no asyncio."""

@@ -1,0 +1,1 @@
+"""The local socket: a window for people and the door between our processes."""

@@ -1,0 +1,1 @@
+"""The cloud half: ingest, lake and analysis."""
