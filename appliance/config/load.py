@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -27,6 +27,7 @@ from appliance.runtime.plugins import (
     UnknownConnectorError,
     load_connector,
 )
+from appliance.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from appliance.runtime.settings import Settings
 
 CONFIG_VERSION = 1
 
@@ -208,7 +208,7 @@ class _Reading:
         self, kind: type[Settings], path: KeyPath, detail: ErrorDetails
     ) -> None:
         where = (*path, *detail["loc"])
-        problem = detail["msg"].removeprefix("Value error, ")
+        problem = _problem(detail)
         self._add(where, problem, _remedy(kind, detail))
 
     def _add(self, path: KeyPath, problem: str, remedy: str) -> None:
@@ -216,12 +216,21 @@ class _Reading:
         self.problems.append(Problem(_dotted(path), problem, remedy, line))
 
 
+def _problem(detail: ErrorDetails) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "missing":
+            return "missing"
+        case _:
+            return detail["msg"].removeprefix("Value error, ")
+
+
 def _remedy(kind: type[Settings], detail: ErrorDetails) -> str:
     key = str(detail["loc"][-1]) if detail["loc"] else ""
     match detail["type"]:
         case "extra_forbidden":
-            fields = tuple(kind.model_fields) if len(detail["loc"]) == 1 else ()
-            return _did_you_mean(key, fields)
+            return _did_you_mean(key, _fields_at(kind, detail["loc"][:-1]))
         case "missing":
             return f"add {key} = …"
         case "value_error":
@@ -230,6 +239,25 @@ def _remedy(kind: type[Settings], detail: ErrorDetails) -> str:
             return "use one of the listed words"
         case _:
             return f"correct the value, not {detail['input']!r}"
+
+
+def _fields_at(kind: type[Settings], path: tuple[str | int, ...]) -> tuple[str, ...]:
+    """Return the keys that are known at a place inside a settings class."""
+    for part in path:
+        if isinstance(part, str) and part in kind.model_fields:
+            inner = _settings_in(kind.model_fields[part].annotation)
+            if inner is None:
+                return ()
+            kind = inner
+    return tuple(kind.model_fields)
+
+
+def _settings_in(annotation: object) -> type[Settings] | None:
+    """Return the settings class inside `X`, `X | None` or `tuple[X, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return annotation
+    found = (_settings_in(each) for each in get_args(annotation))
+    return next((each for each in found if each is not None), None)
 
 
 def _did_you_mean(key: str, known: tuple[str, ...]) -> str:

@@ -1,38 +1,67 @@
-"""A task beside a block of code, with plain errors."""
+"""Tasks that live exactly as long as a connection."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
+
+_Outcome = TypeVar("_Outcome")
+
+
+class Helpers:
+    """Starts the named tasks that help the body of `helpers`."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(
+        self, work: Coroutine[Any, Any, _Outcome], *, name: str
+    ) -> asyncio.Task[_Outcome]:
+        """Start a task; if it raises, the body is cancelled and its error leaves."""
+        task = self._group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def cancel(self) -> None:
+        """Cancel every task that still runs."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
+
+@asynccontextmanager
+async def helpers() -> AsyncIterator[Helpers]:
+    """Cancel the started tasks when the body ends, and wait for their end.
+
+    An error leaves as itself, not in a group: a connection that needs helpers still
+    raises what its contract says.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            started = Helpers(group)
+            try:
+                yield started
+            finally:
+                started.cancel()
+    except BaseExceptionGroup as errors:
+        # Only ever one: the body's, or that of the task that cancelled the body.
+        raise errors.exceptions[0]  # noqa: B904 - the group says nothing more
 
 
 @asynccontextmanager
 async def alongside(
     work: Coroutine[object, object, None], *, name: str
 ) -> AsyncIterator[None]:
-    """Run `work` as a named task beside the block; it is cancelled at the block's end.
+    """Run one task beside the block; it is cancelled at the block's end.
 
-    Errors come out as they are, never in an ExceptionGroup: the block's own, or else
-    that of `work`, which cancels the block.
+    Errors come out as they are: the block's own, or else that of `work`, which
+    cancels the block.
     """
-    failure: Exception | None = None
-    try:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(work, name=name)
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 - carried out of the group below
-                failure = error
-            finally:
-                task.cancel()
-    except BaseExceptionGroup as errors:
-        if failure is None and len(errors.exceptions) == 1:
-            raise errors.exceptions[0] from None
-        if failure is None:
-            raise
-    if failure is not None:
-        raise failure
+    async with helpers() as started:
+        started.start(work, name=name)
+        yield

@@ -1,0 +1,1 @@
+"""Composition roots: each chooses, joins and starts; nothing imports them."""

@@ -1,0 +1,1 @@
+"""`wheeltapper demo`: the whole product on the simulated plant."""

@@ -1,0 +1,102 @@
+"""One connection that is made again when it was lost, without making a scan late."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from appliance.domain.ports import SourceUnavailableError
+from appliance.runtime.tasks import Helpers, helpers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+
+class _Closable(Protocol):
+    def close(self) -> None:
+        """Drop it at once, without waiting."""
+
+    async def leave(self) -> None:
+        """Close it politely, in bounded time."""
+
+
+_Connection = TypeVar("_Connection", bound=_Closable)
+
+
+class Lifeline(Generic[_Connection]):
+    """Keeps at most one connection, for the readers and outputs of safety.
+
+    An attempt to connect runs beside its caller: who has no time left goes away, the
+    attempt goes on, and the next caller finds it done. `connect` must bound its own
+    time and raise `SourceUnavailableError`.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[_Connection]], *, name: str
+    ) -> None:
+        self._connect = connect
+        self._name = name
+        self._tasks: Helpers | None = None
+        self._attempt: asyncio.Task[_Connection | SourceUnavailableError] | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Allow connections; the first attempt begins at once. Close at the end."""
+        async with helpers() as tasks:
+            self._tasks = tasks
+            self._attempt = self._begin(tasks)
+            try:
+                yield
+            finally:
+                self._tasks = None
+                made = self._made()
+                if made is not None:
+                    await made.leave()
+                self.drop()
+
+    async def connection(self) -> _Connection:
+        """Return the connection, or take part in an attempt to make one.
+
+        May be cancelled at any time.
+
+        Raises:
+            SourceUnavailableError: The attempt failed; the next call makes a new one.
+        """
+        if self._tasks is None:
+            raise SourceUnavailableError(f"{self._name} is not open")
+        if self._attempt is None:
+            self._attempt = self._begin(self._tasks)
+        attempt = self._attempt
+        outcome = await asyncio.shield(attempt)
+        if isinstance(outcome, SourceUnavailableError):
+            if self._attempt is attempt:
+                self._attempt = None
+            raise outcome
+        return outcome
+
+    def drop(self) -> None:
+        """Close the connection, or give up the attempt: it is lost or not trusted."""
+        made, attempt, self._attempt = self._made(), self._attempt, None
+        if made is not None:
+            made.close()
+        elif attempt is not None:
+            attempt.cancel()
+
+    def _made(self) -> _Connection | None:
+        attempt = self._attempt
+        if attempt is None or not attempt.done() or attempt.cancelled():
+            return None
+        outcome = attempt.result()
+        return None if isinstance(outcome, SourceUnavailableError) else outcome
+
+    def _begin(
+        self, tasks: Helpers
+    ) -> asyncio.Task[_Connection | SourceUnavailableError]:
+        return tasks.start(self._try(), name=f"{self._name}.connect")
+
+    async def _try(self) -> _Connection | SourceUnavailableError:
+        try:
+            return await self._connect()
+        except SourceUnavailableError as error:
+            return error

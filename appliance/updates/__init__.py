@@ -1,0 +1,1 @@
+"""How a better model comes into force, and how to go back."""
