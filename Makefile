@@ -2,7 +2,7 @@
 VENV  ?= .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
-CODE  := appliance connectors models fleet sim_plant tests benchmarks
+CODE  := appliance connectors models fleet sim_plant tests benchmarks docs
 ARGS  ?=
 SECONDS ?= 600
 
@@ -42,7 +42,7 @@ check: setup
 	$(VENV)/bin/ruff format --check $(CODE)
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/mypy -p appliance -p connectors -p models -p fleet -p sim_plant
-	$(VENV)/bin/mypy tests benchmarks
+	$(VENV)/bin/mypy tests benchmarks docs
 	$(VENV)/bin/lint-imports
 	$(PY) -m docs.generate --check
 

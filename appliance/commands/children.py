@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from appliance.runtime.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from appliance.domain.ports import Clock
@@ -47,7 +47,7 @@ class Child:
     def __init__(
         self,
         name: str,
-        command: Callable[[], Sequence[str]],
+        command: Sequence[str],
         *,
         log_dir: Path,
         clock: Clock,
@@ -115,7 +115,7 @@ class Child:
     async def _once(self) -> int:
         with self._log_path.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *self._command(),
+                *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if self._ready else output,
                 stderr=output,

@@ -50,7 +50,7 @@ def processes(
 
     def child(name: str) -> Child:
         words = ("-m", "appliance", name, "-c", str(config_path), *places)
-        return Child(name, lambda: python(*words), log_dir=log_dir, clock=clock)
+        return Child(name, python(*words), log_dir=log_dir, clock=clock)
 
     return tuple(child(name) for name in names)
 

@@ -12,12 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ASSET = "P-101"
-INITIATOR = "P-101 vibration high-high"
-CHANNELS = (
-    "P-101/DE/vibration_rms",
-    "P-101/DE/vibration_rms_B",
-    "P-101/DE/vibration_rms_C",
-)
 
 
 def write_config(

@@ -1,0 +1,1 @@
+"""Programs that measure the product beside a baseline in the same run."""
