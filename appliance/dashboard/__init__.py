@@ -1,0 +1,1 @@
+"""A window for people: a terminal on the link, and nothing else."""
