@@ -14,7 +14,9 @@ _PRIORITY = {
     logging.DEBUG: 7,
 }
 
-_NOISY = ("asyncua", "pymodbus", "paho", "amqtt", "transitions")
+_NOISY = ("asyncua", "paho", "amqtt", "transitions")
+_SILENT = ("pymodbus",)
+"""It logs each failed attempt and dumps frames; what matters it raises as well."""
 
 
 class JournalFormatter(logging.Formatter):
@@ -41,3 +43,5 @@ def configure(process: str, level: int = logging.INFO) -> None:
     root.setLevel(level)
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -115,13 +115,18 @@ _ROW_TYPE: dict[Stream, type[msgspec.Struct]] = {
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """One MQTT message: contiguous rows of one stream, each already encoded."""
+    """One MQTT message: contiguous rows of one stream, each already encoded.
+
+    `settled` says that no row up to it is still to come: each was acknowledged before,
+    or was lost at the gateway, which declares it in the gap stream.
+    """
 
     schema: int
     epoch: str
     stream: str
     first_seq: int
     rows: tuple[msgspec.Raw, ...]
+    settled: int = 0
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -157,7 +162,12 @@ def decode_row(stream: Stream, content: bytes) -> Row:
 
 
 def encode_payload(
-    *, epoch: str, stream: Stream, first_seq: int, rows: Sequence[bytes]
+    *,
+    epoch: str,
+    stream: Stream,
+    first_seq: int,
+    rows: Sequence[bytes],
+    settled: int = 0,
 ) -> bytes:
     """Return the payload of contiguous, already encoded rows."""
     payload = Payload(
@@ -166,6 +176,7 @@ def encode_payload(
         stream=stream,
         first_seq=first_seq,
         rows=tuple(msgspec.Raw(row) for row in rows),
+        settled=settled,
     )
     return zstandard.compress(_encoder.encode(payload), 9)
 
@@ -187,6 +198,8 @@ def decode_payload(content: bytes) -> tuple[Payload, tuple[Row, ...]]:
         raise WireError(f"payload schema {payload.schema} is not {SCHEMA}")
     if payload.first_seq < 1:
         raise WireError("a payload's first_seq is below 1")
+    if not 0 <= payload.settled < payload.first_seq:
+        raise WireError("a payload's settled is not below its first_seq")
     return payload, tuple(decode_row(stream, bytes(row)) for row in payload.rows)
 
 

@@ -173,7 +173,7 @@ class Demonstration:
             counters=status["counters"],
             outbox=outbox,
             fleet=await self._fleet_report(),
-            uplink_bytes=int(_sync_status(status).get("mqtt_bytes", 0)),
+            uplink_bytes=_uplink_bytes(status),
             channels=self._guard.channels,
             votes=int(self._guard.vote[0]),
             on_delay_s=self._guard.on_delay_s,
@@ -234,7 +234,8 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _sync_status(status: dict[str, Any]) -> dict[str, Any]:
-    processes: dict[str, Any] = status.get("processes", {})
-    found: dict[str, Any] = processes.get("sync", {})
-    return found
+def _uplink_bytes(status: dict[str, Any]) -> int:
+    """Return what sync says it has written to the broker's sockets, over all runs."""
+    processes: dict[str, Any] = status["processes"]
+    counters: dict[str, int] = processes.get("sync", {}).get("counters", {})
+    return counters.get("bytes_written", 0)

@@ -1,0 +1,203 @@
+"""`wheeltapper learn ASSET`: train on the buffer's healthy past, verify, activate.
+
+Training runs in a short-lived, niced child process: scikit-learn is never in a process
+that stays.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.commands.children import python
+from appliance.commands.common import (
+    add_config,
+    add_json,
+    add_places,
+    configuration,
+    say,
+    say_json,
+)
+from appliance.commands.exits import EXIT_USAGE, EXIT_WELL, CommandError
+from appliance.commands.models import announce, shelf_of
+from appliance.inference.asset import asset_model
+from appliance.inference.replay import Past, healthy_table
+from appliance.runtime.clock import SystemClock
+from appliance.runtime.durations import DurationError, seconds
+from appliance.storage.connection import StoreOpenError
+from appliance.storage.reader import open_reader
+from appliance.updates.install import InstallError
+from models.features import TableError, write_table
+
+if TYPE_CHECKING:
+    import argparse
+
+    from appliance.config import AssetSettings, Config
+    from appliance.domain.batch import Waveform
+    from models.features import AssetModel, FeatureTable
+
+NICE = 10
+TRAIN_WITHIN_S = 1800
+_NS = 1_000_000_000
+
+
+def configure(parser: argparse.ArgumentParser, name: str) -> None:
+    """Declare the arguments."""
+    del name
+    parser.add_argument("asset", metavar="ASSET")
+    parser.add_argument(
+        "--from", dest="since", metavar="TIME",
+        help="ISO time, or how long ago (30d); default: all that is stored",
+    )  # fmt: skip
+    parser.add_argument("--to", dest="until", metavar="TIME", help="default: now")
+    parser.add_argument(
+        "--no-activate", action="store_true", help="leave it as a candidate"
+    )
+    add_json(parser)
+    add_config(parser)
+    add_places(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build the table, train, activate."""
+    if find_spec("sklearn") is None:
+        raise CommandError("install the extra: wheeltapper[train]")
+    config = configuration(args.config)
+    asset = _asset(config, args.asset)
+    model = asset_model(config, asset)
+    now_ns = SystemClock().utc_ns()
+    since_ns = 0 if args.since is None else when_ns(args.since, now_ns)
+    until_ns = now_ns if args.until is None else when_ns(args.until, now_ns)
+    try:
+        past = _past(args.state_dir / "buffer.db", model, (since_ns, until_ns))
+    except StoreOpenError as error:
+        raise CommandError(str(error)) from error
+    table = healthy_table(past, model)
+    result = _train(table, _settings(config, asset, model), args.state_dir / "models")
+    if not args.no_activate:
+        try:
+            shelf_of(args.state_dir).activate(asset.id, result["version"])
+        except InstallError as error:
+            raise CommandError(str(error)) from error
+    if args.json:
+        say_json(result)
+    else:
+        say(f"learned {asset.id} {result['version']} from {result['rows']} windows")
+    if not args.no_activate:
+        announce(args.run_dir, asset.id, result["version"])
+    return EXIT_WELL
+
+
+def when_ns(text: str, now_ns: int) -> int:
+    """Return the UTC ns of an ISO time, or of so long ago.
+
+    Raises:
+        CommandError: Neither.
+    """
+    try:
+        return now_ns - round(seconds(text) * _NS)
+    except DurationError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        problem = f"{text!r} is neither an ISO time nor a duration such as 30d"
+        raise CommandError(problem, EXIT_USAGE) from error
+    return round(moment.astimezone(UTC).timestamp() * _NS)
+
+
+def _asset(config: Config, name: str) -> AssetSettings:
+    for asset in config.assets:
+        if asset.id == name:
+            return asset
+    known = ", ".join(asset.id for asset in config.assets) or "none"
+    raise CommandError(f"no asset {name!r} is configured; known: {known}", EXIT_USAGE)
+
+
+def _past(path: Path, model: AssetModel, span_ns: tuple[int, int]) -> Past:
+    wanted = dict.fromkeys(tag.id for tag in model.tags)
+    if model.speed_tag is not None:
+        wanted[model.speed_tag] = None
+    if model.running is not None:
+        wanted[model.running.tag] = None
+    since_ns, until_ns = span_ns
+    rows = {}
+    waveforms: tuple[Waveform, ...] = ()
+    with open_reader(path) as reader:
+        for tag in wanted:
+            found = reader.columns(tag, from_ns=since_ns, to_ns=until_ns)
+            rows[tag] = (found.source_time_ns, found.value, found.quality)
+        if model.waveform_tag is not None:
+            waveforms = tuple(
+                reader.waveforms(model.waveform_tag, from_ns=since_ns, to_ns=until_ns)
+            )
+    firsts = [int(time_ns[0]) for time_ns, _, _ in rows.values() if len(time_ns)]
+    return Past(min(firsts, default=until_ns), until_ns, rows, waveforms)
+
+
+def _settings(
+    config: Config, asset: AssetSettings, model: AssetModel
+) -> dict[str, Any]:
+    """Return what training is told besides the table."""
+    tags = list(model.tags)
+    waveform = None if model.waveform_tag is None else config.tag(model.waveform_tag)
+    if waveform is not None:
+        tags.append(waveform)
+    return {
+        "asset": asset.id,
+        "kind": asset.kind,
+        "window_s": model.window_s,
+        "hop_s": model.hop_s,
+        "tags": [
+            {
+                "id": tag.id,
+                "units": tag.engineering_units,
+                "range_low": _finite(tag.range_low),
+                "range_high": _finite(tag.range_high),
+            }
+            for tag in tags
+        ],
+    }
+
+
+def _train(table: FeatureTable, settings: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Run the trainer as a child; return what it says.
+
+    Raises:
+        CommandError: It could not learn from this; its own words.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="wheeltapper-learn-") as folder:
+        table_path, settings_path = (
+            Path(folder, "table.npz"),
+            Path(folder, "asset.json"),
+        )
+        try:
+            write_table(table_path, table)
+        except TableError as error:
+            raise CommandError(str(error)) from error
+        settings_path.write_text(json.dumps(settings), encoding="utf-8")
+        words = ("-m", "models.train", str(table_path), str(settings_path))
+        done = subprocess.run(  # noqa: S603 - our own module
+            python(*words, "--out", str(out), "--nice", str(NICE)),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TRAIN_WITHIN_S,
+        )
+    try:
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, json.JSONDecodeError) as error:
+        raise CommandError(f"training failed: {done.stderr.strip()}") from error
+    if not result["ok"]:
+        raise CommandError(f"not learned: {result['error']}")
+    return result
+
+
+def _finite(limit: float) -> float | None:
+    return limit if abs(limit) != float("inf") else None
