@@ -1,0 +1,1 @@
+"""The learned half at the edge: windows → score → health → remaining life."""

@@ -1,0 +1,50 @@
+"""Statistics of step functions: a value counts for as long as it held.
+
+So a tag reported by exception and the same tag polled ten times a second have the
+same features.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from models.features.asset import FloatColumn, SlotColumn, Window
+
+STATISTICS = ("mean", "std", "slope", "range")
+"""Per tag, in this order; slope is per second, std is that of the population."""
+
+
+def step_statistics(window: Window) -> FloatColumn:
+    """Return an array [tags, 4] of `STATISTICS`; NaN where a tag had no value."""
+    slot, value, count = window.slot, window.value, len(window.tags)
+    held_s = window.end_s - window.start_s
+    total_s = np.bincount(slot, weights=held_s, minlength=count).astype(np.float64)
+    total_s[total_s <= 0.0] = np.nan
+
+    def average(column: FloatColumn) -> FloatColumn:
+        sums = np.bincount(slot, weights=held_s * column, minlength=count)
+        return np.asarray(sums / total_s, dtype=np.float64)
+
+    mean = average(value)
+    middle_s = (window.start_s + window.end_s) / 2.0
+    value_off = value - mean[slot]
+    time_off = middle_s - average(middle_s)[slot]
+    variance = average(value_off * value_off)
+    # within one step the time itself is spread evenly: variance held² / 12
+    time_variance = average(time_off * time_off + held_s * held_s / 12.0)
+    slope = average(value_off * time_off) / time_variance
+    span = _span(slot, value, count)
+    return np.column_stack((mean, np.sqrt(variance), slope, span))
+
+
+def _span(slot: SlotColumn, value: FloatColumn, count: int) -> FloatColumn:
+    span = np.full(count, np.nan)
+    if len(slot):
+        first = np.flatnonzero(np.diff(slot, prepend=-1))
+        highest = np.maximum.reduceat(value, first)
+        lowest = np.minimum.reduceat(value, first)
+        span[slot[first]] = highest - lowest
+    return span

@@ -1,0 +1,1 @@
+"""Feature table → bundle, with scikit-learn; a short-lived process of its own."""
