@@ -49,8 +49,9 @@ class Event:
 class Gap:
     """An interval in which something is known to be missing, and why.
 
-    `what` is `acquisition` (samples never read or never committed) or the name of
-    an outbox stream; then `first` and `through` are its sequence numbers.
+    `what` is `acquisition` (samples never read or never committed), the name of an
+    outbox stream (then `first` and `through` are its sequence numbers), or what
+    retention gave up here: `waveform`, `text`, `raw`, `rollup`.
     `count` is how many are missing, or -1 where nobody can know.
     """
 
