@@ -99,6 +99,13 @@ class BufferReader:
                 status=status,
             )
 
+    def waveform_points(self) -> int:
+        """Return how many points all stored waveforms have."""
+        (points,) = self._connection.execute(
+            "SELECT coalesce(sum(points), 0) FROM waveform"
+        ).fetchone()
+        return int(points)
+
     def texts(
         self, tag: TagId, *, from_ns: int = 0, to_ns: int = _FOR_EVER_NS
     ) -> Iterator[Text]:

@@ -20,7 +20,8 @@ class Evidence:
     """What the parts of the product and the plant say at the end.
 
     `truth` are the plant's own lines; `counters` the hub's; `outbox` totals of all
-    streams; `fleet` the lake's own count; `life` pairs (UTC ns, hours) of the
+    streams; `problems` what is wrong with the buffer, where rows are held against
+    counters; `fleet` the lake's own count; `life` pairs (UTC ns, hours) of the
     expected remaining useful life. `channels` and `on_delay_s` are those of the
     initiator that guards the machine, `votes` how many channels make its demand.
     """
@@ -31,6 +32,8 @@ class Evidence:
     truth: Sequence[Mapping[str, Any]]
     events: Sequence[Event]
     counters: Mapping[str, int]
+    waveform_points: int
+    problems: Sequence[str]
     outbox: Mapping[str, int]
     fleet: Mapping[str, int]
     uplink_bytes: int
@@ -47,9 +50,10 @@ def report(evidence: Evidence) -> dict[str, Any]:
     anomaly_s = _anomaly_s(evidence, fault_s)
     trip_s = _trip_s(evidence)
     counters = evidence.counters
-    raw_bytes = SAMPLE_BYTES * counters.get(
-        "samples_read", 0
-    ) + WAVEFORM_POINT_BYTES * counters.get("waveform_points", 0)
+    raw_bytes = (
+        SAMPLE_BYTES * counters.get("samples_read", 0)
+        + WAVEFORM_POINT_BYTES * evidence.waveform_points
+    )
     delay_s = None
     if fault_s is not None and anomaly_s is not None:
         delay_s = round(anomaly_s - fault_s, 3)
@@ -65,6 +69,7 @@ def report(evidence: Evidence) -> dict[str, Any]:
         "outbox_pending": evidence.outbox.get("pending", 0),
         "declared_gaps": evidence.outbox.get("declared_gaps", 0),
         "acquisition_gaps": _count(evidence.events, EventKind.GAP),
+        "buffer_problems": list(evidence.problems),
         "fleet_rows": evidence.fleet.get("rows", 0),
         "fleet_duplicates": evidence.fleet.get("duplicates", 0),
         "fault_at": fault_s,
@@ -93,6 +98,7 @@ def broken_laws(result: Mapping[str, Any]) -> list[str]:
     rows = result["outbox_delivered"] + result["outbox_pending"]
     if result["outbox_enqueued"] != rows + result["declared_gaps"]:
         broken.append("outbox rows are not delivered + pending + declared gaps")
+    broken += [f"the buffer: {problem}" for problem in result["buffer_problems"]]
     if result["fleet_duplicates"]:
         broken.append("the lake holds a row twice")
     if result["fleet_rows"] < result["outbox_delivered"]:

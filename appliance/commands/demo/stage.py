@@ -25,6 +25,7 @@ from appliance.domain.health import LIFE_H
 from appliance.domain.tag import TagId
 from appliance.link.client import LinkLostError, LinkRefusedError, connect
 from appliance.storage.reader import open_reader
+from appliance.storage.repair import verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,8 +160,10 @@ class Demonstration:
         self._tell("the time is over; waiting for the outbox to drain")
         status, outbox = await self._final_word()
         places = self._places
-        with open_reader(places.state / "buffer.db") as reader:
+        buffer = places.state / "buffer.db"
+        with open_reader(buffer) as reader:
             events = reader.events()
+            points = reader.waveform_points()
             life = reader.columns(
                 TagId(f"{ASSET}/{LIFE_H}"), from_ns=self._start_ns, to_ns=end_ns
             )
@@ -171,6 +174,8 @@ class Demonstration:
             truth=_json_lines(places.truth),
             events=events,
             counters=status["counters"],
+            waveform_points=points,
+            problems=await asyncio.to_thread(verify, buffer),
             outbox=outbox,
             fleet=await self._fleet_report(),
             uplink_bytes=_uplink_bytes(status),

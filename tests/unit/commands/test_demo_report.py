@@ -53,8 +53,9 @@ GOOD = Evidence(
         "samples_stored": 90,
         "samples_rejected": 4,
         "samples_in_flight": 6,
-        "waveform_points": 10_000,
     },
+    waveform_points=10_000,
+    problems=[],
     outbox={"enqueued": 50, "delivered": 47, "pending": 2, "declared_gaps": 1},
     fleet={"rows": 47, "duplicates": 0},
     uplink_bytes=1_000,
@@ -116,10 +117,11 @@ def test_a_fault_that_nobody_noticed_has_no_times() -> None:
         ({"samples_stored": 89}, "samples read"),
         ({"outbox_pending": 3}, "outbox rows"),
         ({"fleet_duplicates": 1}, "twice"),
+        ({"buffer_problems": ["segment 3 is damaged"]}, "segment 3"),
         ({"fleet_rows": 46}, "lacks rows"),
     ],
 )
-def test_a_broken_law_is_named(change: dict[str, int], law: str) -> None:
+def test_a_broken_law_is_named(change: dict[str, object], law: str) -> None:
     (broken,) = broken_laws({**report(GOOD), **change})
     assert law in broken
 
