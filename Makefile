@@ -6,7 +6,7 @@ CODE  := appliance connectors models fleet sim_plant tests benchmarks docs
 ARGS  ?=
 SECONDS ?= 600
 
-.PHONY: setup demo test test-fast check fix bench soak docs lock mosquitto
+.PHONY: setup demo test test-fast check fix bench soak deb docs lock mosquitto
 
 setup: $(STAMP)
 
@@ -55,6 +55,10 @@ bench: setup
 
 soak: setup mosquitto
 	WHEELTAPPER_SOAK_S=$(SECONDS) $(PY) -m pytest -q -m soak --timeout 0 $(ARGS)
+
+# The gateway's package, with all wheels inside; see packaging/build_deb.py.
+deb: setup
+	$(PY) packaging/build_deb.py $(ARGS)
 
 docs: setup
 	$(PY) -m docs.generate

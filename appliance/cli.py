@@ -41,6 +41,8 @@ COMMANDS: dict[str, Command] = {
     "inference": Command("process", "run the inference process in the foreground"),
     "sync": Command("process", "run the sync process in the foreground"),
     "up": Command("up", "all four processes under one parent"),
+    "install": Command("install", "lay a gateway out below a root, or check it"),
+    "dashboard": Command("dashboard", "the window for people, in this terminal"),
     "check": Command("check", "validate a configuration without starting anything"),
     "show-config": Command("check", "print the effective configuration"),
     "alarms": Command("alarms", "list and acknowledge alarms"),

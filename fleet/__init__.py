@@ -1,1 +1,1 @@
-"""The cloud half: ingest, lake and analysis."""
+"""The cloud half: ingest and the lake. Sees the domain, the wire and the models."""

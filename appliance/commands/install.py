@@ -1,4 +1,4 @@
-"""`wheeltapper install --root DIR`: lay a gateway out below a root, or check that it is.
+"""`wheeltapper install --root DIR`: lay a gateway out below a root, or check one.
 
 It may be done again at any time: what is as it should be is kept, and so is a
 configuration that exists.
@@ -25,6 +25,7 @@ from appliance.config import ConfigError, load_config
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
 HOME = Path("/opt/wheeltapper/venv")
 
@@ -65,8 +66,7 @@ def run(args: argparse.Namespace) -> int:
     kept = _kept_other(root, given)
     steps = next_steps(root, places)
     if args.json:
-        said = {line.path: line.said for line in lines}
-        say_json({"places": said, "config_kept": kept, "next": steps})
+        say_json({"places": _rows(lines), "config_kept": kept, "next": steps})
     else:
         say(table(("DONE", "PLACE"), ((line.said, line.path) for line in lines)))
         if kept:
@@ -81,8 +81,11 @@ def next_steps(root: Root, places: tuple[Place, ...]) -> tuple[str, ...]:
     """Return what a person does now, in order."""
     steps = []
     if root.missing_names(places):
-        steps += ["systemd-sysusers wheeltapper.conf", "wheeltapper install --root /"]
-    if Path(sys.prefix) != HOME and root.path == Path("/"):
+        steps += [
+            f"systemd-sysusers --root={root.path} wheeltapper.conf",
+            f"wheeltapper install --root {root.path}",
+        ]
+    if Path(sys.prefix) != HOME.resolve() and root.path == Path("/"):
         steps.append(f"install the product in {HOME}: that is where the units start it")
     steps += [
         f"edit /{CONFIG}",
@@ -91,6 +94,10 @@ def next_steps(root: Root, places: tuple[Place, ...]) -> tuple[str, ...]:
         "systemctl enable --now wheeltapper.target",
     ]
     return tuple(steps)
+
+
+def _rows(lines: Iterable[Line]) -> list[dict[str, str]]:
+    return [{"place": line.path, "said": line.said} for line in lines]
 
 
 def _given(path: Path | None) -> bytes | None:
@@ -125,7 +132,7 @@ def _check(root: Root, places: tuple[Place, ...], *, as_json: bool) -> int:
     ]
     found += _config_faults(root, places)
     if as_json:
-        say_json({line.path: line.said for line in found})
+        say_json(_rows(found))
     elif found:
         say(table(("PLACE", "PROBLEM"), ((line.path, line.said) for line in found)))
         say(f"\nmend it: wheeltapper install --root {root.path}")

@@ -134,6 +134,12 @@ def _initiators(
                 problem = f"no safety source has the tag {channel!r}"
                 remedy = "declare it in [[safety.sources]]; safety reads by itself"
                 yield (*path, "channels", place), problem, remedy
+    derived = {tag.id for tag in draft.derived_tags()}
+    for index, row in enumerate(_tables(safety.get("initiators"))):
+        if row.get("source") == "model" and row.get("tag") not in derived:
+            problem = f"no asset has the derived tag {row.get('tag')!r}"
+            remedy = 'name one, such as tag = "P-101/anomaly_score"'
+            yield ("safety", "initiators", index, "tag"), problem, remedy
     scan_s = draft.safety.scan_period_s
     for initiator in draft.initiators:
         if initiator.source == "field" and initiator.max_age_s < scan_s:

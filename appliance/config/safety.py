@@ -24,13 +24,14 @@ class InitiatorSettings(Settings):
     late for this long more is bad. Their sum must stay within half of
     `process_safety_time_s` (how long the machine survives the hazard).
     `frozen_after_s`: a value that stands still this long is bad; off by default.
-    `source = "model"` takes the demand of the model instead of channels; absent or
-    stale is no demand.
+    `source = "model"` takes the demand of the model instead of channels: the hub hands
+    over the values of `tag`, a derived tag; absent or stale is no demand.
     """
 
     id: str = Field(min_length=1, max_length=64)
     source: Literal["field", "model"] = "field"
     channels: tuple[str, ...] = ()
+    tag: str | None = None
     condition: Literal["high", "low"] = "high"
     setpoint: float = 0.0
     deadband: float = Field(default=0.0, ge=0)

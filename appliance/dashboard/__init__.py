@@ -1,1 +1,1 @@
-"""A window for people: a terminal on the link, and nothing else."""
+"""The window for people: a terminal, on the link alone. Losing it stops nothing."""

@@ -58,6 +58,11 @@ _DERIVED = (
 )
 
 
+def derived_group(asset: str) -> str:
+    """Return the group that confirms the derived tags of an asset."""
+    return f"inference.{asset}"
+
+
 def derived_tags(asset: str) -> tuple[Tag, ...]:
     """Return the tags that inference produces for an asset: ordinary tags."""
     return tuple(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from appliance.link.frames import read_frame
+from appliance.link.newest import NewestCursor, NewestTable
 from appliance.link.outlet import Outlet
 from appliance.link.roles import Role, user_name
 from appliance.runtime.tasks import alongside
@@ -78,18 +79,26 @@ class LinkServer:
         self._tags: tuple[TagEntry, ...] = ()
         self._batch_outlets: set[Outlet] = set()
         self._event_outlets: set[Outlet] = set()
+        self._newest_outlets: set[Outlet] = set()
+        self._newest = NewestTable()
         self._peers: Counter[int] = Counter()
         self._ready = asyncio.Event()
-        self._counts = {"peers_refused": 0, "batches_lost": 0, "broken_frames": 0}
+        self._counts = {
+            "peers_refused": 0,
+            "batches_lost": 0,
+            "broken_frames": 0,
+            "values_coalesced": 0,
+        }
         self.on_batch: Callable[[BatchMessage, Peer], Awaitable[None]] | None = None
         self.on_leave: Callable[[Peer], Awaitable[None]] | None = None
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """Peers now, peers refused, batches lost by slow peers, broken frames."""
-        waiting = sum(outlet.lost_batches for outlet in self._batch_outlets)
-        lost = self._counts["batches_lost"] + waiting
-        return {**self._counts, "batches_lost": lost, "peers": self._peers.total()}
+        """Peers, and what was refused, lost by slow peers, broken, coalesced."""
+        counts = dict(self._counts)
+        counts["batches_lost"] += sum(o.lost_batches for o in self._batch_outlets)
+        counts["values_coalesced"] += sum(o.coalesced for o in self._newest_outlets)
+        return {**counts, "peers": self._peers.total()}
 
     def operation(self, op: str, run: Operation, *, role: Role = Role.VIEWER) -> None:
         """Offer an operation to peers of at least `role`."""
@@ -101,9 +110,16 @@ class LinkServer:
         self._tags = tags
 
     def publish_batch(self, message: BatchMessage) -> None:
-        """Send to every subscriber of batches; a slow one loses the oldest."""
+        """Send to every subscriber of batches; a slow one loses the oldest.
+
+        Subscribers of the newest values get them at their own pace.
+        """
         for outlet in self._batch_outlets:
             outlet.put_batch(message)
+        touched = self._newest.take(message)
+        if touched is not None:
+            for outlet in self._newest_outlets:
+                outlet.note_newest(touched)
 
     def publish_event(self, message: EventMessage) -> None:
         """Send to every subscriber of events."""
@@ -183,7 +199,9 @@ class LinkServer:
         finally:
             self._batch_outlets.discard(outlet)
             self._event_outlets.discard(outlet)
+            self._newest_outlets.discard(outlet)
             self._counts["batches_lost"] += outlet.lost_batches
+            self._counts["values_coalesced"] += outlet.coalesced
             if self.on_leave is not None:
                 await self.on_leave(peer)
 
@@ -206,6 +224,9 @@ class LinkServer:
             self._batch_outlets.add(outlet)
         if "events" in message.what:
             self._event_outlets.add(outlet)
+        if "newest" in message.what and outlet not in self._newest_outlets:
+            outlet.follow(NewestCursor(self._newest))
+            self._newest_outlets.add(outlet)
 
     async def _answer(self, request: Request, peer: Peer) -> Reply:
         role, run = self._operations.get(request.op, (Role.VIEWER, None))

@@ -49,6 +49,10 @@ async def helpers() -> AsyncIterator[Helpers]:
             finally:
                 started.cancel()
     except BaseExceptionGroup as errors:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A group that fails forgets that its task was cancelled meanwhile.
+            raise asyncio.CancelledError from errors
         # Only ever one: the body's, or that of the task that cancelled the body.
         raise errors.exceptions[0]  # noqa: B904 - the group says nothing more
 

@@ -1,18 +1,28 @@
-"""Samples → `BatchMessage` without numpy: how safety speaks."""
+"""Samples → `BatchMessage` and back to columns without numpy: how safety speaks."""
 
 from __future__ import annotations
 
 import sys
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from appliance.wire.messages import BatchMessage
+from appliance.wire.messages import BatchMessage, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from appliance.domain.sample import Sample
     from appliance.domain.tag import TagId
+
+
+class Columns(NamedTuple):
+    """The columns of a batch as plain lists."""
+
+    tag: list[int]
+    source_time_ns: list[int]
+    value: list[float]
+    quality: list[int]
+    status: list[int]
 
 
 def message_of_samples(
@@ -24,18 +34,48 @@ def message_of_samples(
 ) -> BatchMessage:
     """Return samples as a message; each tag must have a number."""
     return BatchMessage(
-        tag=_column("I", [numbers[sample.tag] for sample in samples]),
-        source_time_ns=_column("q", [sample.source_time_ns for sample in samples]),
-        value=_column("d", [sample.value for sample in samples]),
-        quality=_column("B", [int(sample.quality) for sample in samples]),
-        status=_column("I", [sample.status for sample in samples]),
+        tag=packed("I", [numbers[sample.tag] for sample in samples]),
+        source_time_ns=packed("q", [sample.source_time_ns for sample in samples]),
+        value=packed("d", [sample.value for sample in samples]),
+        quality=packed("B", [int(sample.quality) for sample in samples]),
+        status=packed("I", [sample.status for sample in samples]),
         receive_time_ns=receive_time_ns,
         group=group,
     )
 
 
-def _column(code: str, values: Sequence[float]) -> bytes:
+def columns_of(message: BatchMessage) -> Columns:
+    """Return the columns of a message.
+
+    Raises:
+        WireError: They are broken, or differ in length.
+    """
+    try:
+        columns = Columns(
+            tag=_unpacked("I", message.tag),
+            source_time_ns=_unpacked("q", message.source_time_ns),
+            value=_unpacked("d", message.value),
+            quality=_unpacked("B", message.quality),
+            status=_unpacked("I", message.status),
+        )
+    except ValueError as error:
+        raise WireError(f"a broken batch: {error}") from error
+    if len({len(column) for column in columns}) != 1:
+        raise WireError("the columns of a batch differ in length")
+    return columns
+
+
+def packed(code: str, values: Sequence[float]) -> bytes:
+    """Return values as a little-endian column of an `array` type code."""
     column = array(code, values)
     if sys.byteorder == "big":
         column.byteswap()
     return column.tobytes()
+
+
+def _unpacked(code: str, content: bytes) -> list[Any]:
+    column = array(code)
+    column.frombytes(content)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tolist()

@@ -16,9 +16,7 @@ def test_a_bare_name_is_a_credential_where_systemd_hands_over_any(
 
 
 @pytest.mark.parametrize("name", ["/etc/keys/uplink.pem", "./uplink.pem"])
-def test_what_has_a_slash_is_a_path(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_has_a_slash_is_a_path(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x.service")
     assert credential_path(name) == Path(name)
 

@@ -1,0 +1,1 @@
+"""Sources kept running; a lost source becomes bad samples, never silence."""

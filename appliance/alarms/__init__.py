@@ -1,0 +1,1 @@
+"""Alarms: what an operator must act on, and who has seen it (ISA-18.2)."""

@@ -1,0 +1,38 @@
+"""`wheeltapper dashboard`: the window for people, in a terminal."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.commands.common import DEFAULT_RUN
+from appliance.commands.exits import EXIT_USAGE, EXIT_WELL, CommandError
+from appliance.runtime.clock import SystemClock
+
+if TYPE_CHECKING:
+    import argparse
+
+NEEDS = "the dashboard needs the extra: pip install 'wheeltapper[dashboard]'"
+
+
+def configure(parser: argparse.ArgumentParser, name: str) -> None:
+    """Declare the arguments."""
+    del name
+    parser.add_argument(
+        "--run-dir", type=Path, metavar="DIR",
+        default=Path(os.environ.get("WHEELTAPPER_RUN_DIR", DEFAULT_RUN)),
+        help=f"where the sockets are (default {DEFAULT_RUN})",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show it until it is left; the processes may come and go meanwhile."""
+    if find_spec("textual") is None:
+        raise CommandError(NEEDS, EXIT_USAGE)
+    from appliance.dashboard.app import Dashboard  # noqa: PLC0415 - an extra
+
+    app = Dashboard(args.run_dir, clock=SystemClock())
+    app.run()
+    return app.return_code or EXIT_WELL

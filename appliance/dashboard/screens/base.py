@@ -1,0 +1,90 @@
+"""What every screen of the plant has: banner on top, notice and keys below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.screen import Screen
+
+from appliance.dashboard.views.banner import banner_rows
+from appliance.dashboard.widgets.footer import footer_row
+from appliance.dashboard.widgets.rows import Rows
+from appliance.dashboard.wording import fit
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from textual.app import ComposeResult
+
+    from appliance.dashboard.guard import Initiator
+    from appliance.dashboard.machines import Asset
+    from appliance.dashboard.model import Now, Plant
+    from appliance.dashboard.standing import Alarm
+    from appliance.dashboard.views.words import Row
+
+
+class PlantScreen(Screen[None]):
+    """Shows the plant; `show` is called up to four times a second."""
+
+    LABEL: ClassVar[str]
+    """Its name in the action table."""
+    FIRST: ClassVar[str] = ""
+    """Selector of the widget that has the keys first."""
+
+    def compose(self) -> ComposeResult:
+        """Build banner, body, notice and footer."""
+        yield Rows(id="banner")
+        yield from self.compose_body()
+        yield Rows(id="notice")
+        yield Rows(id="footer")
+
+    def compose_body(self) -> ComposeResult:
+        """Build what lies between."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Give the keys to the first list."""
+        if self.FIRST:
+            self.query_one(self.FIRST).focus()
+
+    def show(
+        self, plant: Plant, now: Now, *, zone: tzinfo | None, notice: Row | None
+    ) -> None:
+        """Draw everything that changed."""
+        width = self.app.size.width
+        rows = banner_rows(plant, width, now, screen=self.LABEL, zone=zone)
+        self._show_with_height("#banner", rows)
+        self._show_with_height("#notice", [] if notice is None else [notice])
+        self.query_one("#footer", Rows).show([footer_row(self.LABEL, width)])
+        self.show_body(plant, now, zone)
+
+    def show_body(self, plant: Plant, now: Now, zone: tzinfo | None) -> None:
+        """Draw what lies between."""
+        raise NotImplementedError
+
+    def chosen_alarm(self, plant: Plant, now: Now) -> Alarm | None:
+        """Return the alarm that an acknowledgement is about here."""
+        del now
+        return next((each for each in plant.alarms if each.announced), None)
+
+    def chosen_asset(self, plant: Plant, now: Now) -> Asset | None:
+        """Return the asset that is meant here, or None to leave it as it was."""
+        del plant, now
+        return None
+
+    def chosen_initiator(self, plant: Plant) -> Initiator | None:
+        """Return the initiator that is meant here."""
+        return next(iter(plant.guard.initiators), None)
+
+    def _show_with_height(self, selector: str, rows: list[Row]) -> None:
+        widget = self.query_one(selector, Rows)
+        if len(widget.rows) != len(rows) or not widget.styles.height:
+            widget.styles.height = len(rows)
+            widget.display = bool(rows)
+        widget.show(rows)
+
+
+def notice_row(text: str, width: int, *, refused: bool) -> Row:
+    """Return what is said about the last act."""
+    sign = " ! " if refused else " ✓ "
+    return ((fit(f"{sign}{text}", width), "high" if refused else "strong"),)

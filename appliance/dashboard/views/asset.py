@@ -1,0 +1,174 @@
+"""One asset: health and its trend, what contributes, remaining life, the spectrum."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from appliance.dashboard.spectrum import spectrum_of
+from appliance.dashboard.views.overview import (
+    asset_style,
+    health_word,
+    life_word,
+    score_word,
+)
+from appliance.dashboard.views.words import Row, labelled, title
+from appliance.dashboard.wording import GAP, chart, fit, number, right, span
+from appliance.domain.health import HEALTH_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from appliance.dashboard.machines import Asset
+    from appliance.dashboard.model import History, Now, Plant
+    from appliance.dashboard.spectrum import Line, Spectrum
+
+_AXIS = 5
+_LINE_SIGNS = {"BPFO": "O", "BPFI": "I", "BSF": "B", "FTF": "C"}
+LINE_MEANINGS = {
+    "BPFO": "outer race",
+    "BPFI": "inner race",
+    "BSF": "ball",
+    "FTF": "cage",
+}
+
+
+def head_rows(plant: Plant, asset: Asset, width: int, now: Now) -> list[Row]:
+    """Return three rows: who it is, how it is, and why."""
+    alarms = sum(alarm.announced for alarm in asset.alarms)
+    remark = f"{alarms} alarms (3)" if alarms else ""
+    name = " · ".join(
+        part for part in (asset.id, asset.kind, asset.description) if part
+    )
+    health = f"{health_word(asset)}   score {score_word(asset)} its limit"
+    style = asset_style(asset)
+    life = f"   remaining life {life_word(asset)}"
+    note = ", 8 in 10" if asset.life is not None else ""
+    row: Row = (
+        (fit(" health", 9), "label"),
+        (fit(health + life + note, width - 9), style),
+    )
+    cause = asset.cause
+    reading = plant.readings.reading(cause, now.s) if cause else None
+    measured = ""
+    if reading is not None:
+        value = f"{number(reading.value)} {reading.engineering_units}"
+        measured = f", now {value} ({reading.trust}, {span(reading.age_s)} old)"
+    abnormal = asset.score is not None and (asset.score.good_value or 0.0) > 1.0
+    why = f"{cause}{measured}" if cause and abnormal else "nothing stands out"
+    return [
+        title(name, width, remark),
+        row,
+        labelled(" mostly", why, width, label_width=9),
+    ]
+
+
+def trend_rows(
+    history: History | None, asset: Asset, size: tuple[int, int], span_s: float
+) -> list[Row]:
+    """Return the health trend as a chart with its axis; a gap stays a gap."""
+    width, height = size
+    rows = [title(f"health, last {span(span_s)} (w)", width)]
+    plot_width, plot_height = max(1, width - _AXIS), max(1, height - 2)
+    values = resampled(history, plot_width, asset)
+    lines = chart(values, plot_height, low=0.0, high=1.0)
+    for place, line in enumerate(lines):
+        axis = {0: "1.0 ", plot_height - 1: "0.0 "}.get(place, "")
+        rows.append(((right(axis, _AXIS), "label"), (fit(line, plot_width), "")))
+    newest = "" if asset.health is None else f"now {number(asset.health, 2)}"
+    note = f"1 as new, 0 failed; {GAP} no value"
+    foot = fit(f"     {note}", max(0, width - len(newest) - 1))
+    rows.append(((foot, "label"), (newest, "")))
+    return rows[:height]
+
+
+def resampled(history: History | None, width: int, asset: Asset) -> list[float]:
+    """Return one value per column: the lowest of its time, held until the next one."""
+    if history is None or history.tag != f"{asset.id}/{HEALTH_INDEX}":
+        return [math.nan] * width
+    columns = [math.nan] * width
+    length = max(1, history.to_ns - history.from_ns)
+    for at_ns, value in zip(history.source_time_ns, history.value, strict=True):
+        place = (at_ns - history.from_ns) * width // length
+        if not 0 <= place < width:
+            continue
+        held = columns[place]
+        columns[place] = value if math.isnan(held) else min(held, value)
+    return _filled(columns, history, width)
+
+
+def spectrum_rows(
+    plant: Plant, asset: Asset, size: tuple[int, int], now: Now, *, envelope: bool
+) -> list[Row]:
+    """Return the spectrum of the newest waveform with the bearing's lines."""
+    width, height = size
+    kind = "envelope spectrum" if envelope else "spectrum"
+    rows = [title(f"{kind} (e)", width)]
+    waveform = plant.readings.waveforms.get(asset.waveform_tag or "")
+    if waveform is None:
+        return [*rows, ((fit(" no waveform yet", width), "label"),)][:height]
+    speed = plant.readings.good_value(asset.speed_tag, now.s)
+    found = spectrum_of(
+        waveform,
+        envelope=envelope,
+        shaft_hz=None if speed is None else speed / 60.0,
+        orders=asset.orders,
+    )
+    if found is None:
+        return [*rows, ((fit(" the waveform is too short", width), "label"),)][:height]
+    age_s = plant.readings.age_s(asset.waveform_tag or "", now.s)
+    linked = plant.readings.linked
+    rows[0] = title(f"{kind} (e)", width, "OLD" if not linked else f"{span(age_s)} old")
+    plot_height = max(1, height - 4)
+    peaks = found.columns(width, top_hz=found.top_hz)
+    highest = max((peak for peak in peaks if math.isfinite(peak)), default=0.0)
+    rows.append(_marks(found, width))
+    rows.extend(
+        ((line, "" if linked else "stale"),)
+        for line in chart(peaks, plot_height, low=0.0, high=highest)
+    )
+    scale = f"0 Hz  highest {number(highest, 3)} m/s²"
+    end = f"{number(found.top_hz, 3)} Hz"
+    rows.append(((fit(scale, max(0, width - len(end))), "label"), (end, "label")))
+    rows.append(_legend(found.lines, width, speed_known=speed is not None))
+    return rows[:height]
+
+
+def _marks(found: Spectrum, width: int) -> Row:
+    cells = [" "] * width
+    for line in found.lines:
+        for harmonic in (1, 2, 3):
+            place = int(line.hertz * harmonic / found.top_hz * width)
+            if found.envelope and 0 <= place < width and cells[place] == " ":
+                cells[place] = _LINE_SIGNS.get(line.name, "|")
+    return (("".join(cells), "notice"),)
+
+
+def _legend(lines: Sequence[Line], width: int, *, speed_known: bool) -> Row:
+    if not lines:
+        why = "no bearing is configured" if speed_known else "the speed is not known"
+        return ((fit(f"no bearing lines: {why}", width), "label"),)
+    words: list[tuple[str, str]] = []
+    room = width
+    for line in sorted(lines, key=lambda each: -each.times_floor):
+        sign = _LINE_SIGNS.get(line.name, "|")
+        meaning = LINE_MEANINGS.get(line.name, line.name)
+        times = number(line.times_floor, 2)
+        text = f"{sign} {meaning} {line.hertz:.0f} Hz {times}×  "  # noqa: RUF001 - times
+        if len(text) > room:
+            break
+        words.append((text, "notice" if line.stands_out else "label"))
+        room -= len(text)
+    return (*words, (" " * room, ""))
+
+
+def _filled(columns: list[float], history: History, width: int) -> list[float]:
+    """Hold a value for at most a few columns: sparse points are no gaps."""
+    points = max(1, len(history.value))
+    hold = max(1, min(width, round(3 * width / points)))
+    filled, age, held = [], hold, math.nan
+    for value in columns:
+        age = age + 1 if math.isnan(value) else 0
+        held = held if math.isnan(value) else value
+        filled.append(held if age < hold else math.nan)
+    return filled

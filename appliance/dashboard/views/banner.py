@@ -1,0 +1,91 @@
+"""The lines on top of every screen: where we are, what is tripped, what is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance.dashboard.model import HUB, SAFETY
+from appliance.dashboard.standing import PRIORITIES, SYMBOLS
+from appliance.dashboard.wording import clock_time, fit, right, span
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from appliance.dashboard.model import Now, Plant
+    from appliance.dashboard.views.words import Row, Word
+
+
+def banner_rows(
+    plant: Plant, width: int, now: Now, *, screen: str, zone: tzinfo | None
+) -> list[Row]:
+    """Return two rows, and a third while a process does not answer."""
+    rows = [_first(plant, width, now, screen, zone), _safety(plant, width, now, zone)]
+    lost = _lost(plant, now)
+    if lost:
+        rows.append(((fit(f" ? {lost}", width), "unknown"),))
+    return rows
+
+
+def _first(plant: Plant, width: int, now: Now, screen: str, zone: tzinfo | None) -> Row:
+    counts = dict.fromkeys(PRIORITIES, 0)
+    for alarm in plant.alarms:
+        if alarm.announced and alarm.priority in counts:
+            counts[alarm.priority] += 1
+    unseen = sum(alarm.needs_acknowledgement for alarm in plant.alarms)
+    words: list[Word] = []
+    for priority, count in counts.items():
+        style = priority if count else "label"
+        words.append((f"{SYMBOLS[priority]} {count:<2}", style))
+        words.append((" ", ""))
+    words.append((fit(f"{unseen} new" if unseen else "", 7), "strong"))
+    time = clock_time(now.utc_ns, zone)
+    used = sum(len(text) for text, _ in words) + len(time) + 1
+    place = plant.place or "wheeltapper"
+    return (
+        (fit(f" {screen}  ", min(20, width)), "strong"),
+        (fit(place, max(0, width - used - 20)), "label"),
+        *words,
+        (right(time, len(time)) + " ", ""),
+    )
+
+
+def _safety(plant: Plant, width: int, now: Now, zone: tzinfo | None) -> Row:
+    guard = plant.guard
+    if not plant.links[SAFETY].up:
+        known = "its last word: " + ("TRIPPED" if guard.tripped else "not tripped")
+        text = f" ? safety: state UNKNOWN; {known if guard.known else 'none yet'}"
+        return ((fit(text, width), "unknown"),)
+    if not guard.known:
+        return ((fit("   safety: asking", width), "label"),)
+    bypassed = len(guard.bypassed)
+    bypass = f" · {bypassed} BYPASSED" if bypassed else ""
+    if guard.tripped and guard.armed:
+        first_out, at_ns = plant.machine_stopped_by
+        element = next((each for each in guard.elements if each.tripped), None)
+        name = "" if element is None else f"{element.id} "
+        stop = "" if element is None else f" · stop {element.stop}"
+        when = ""
+        if at_ns is not None:
+            ago = span((now.utc_ns - at_ns) / 1e9)
+            when = f" · {clock_time(at_ns, zone)} ({ago} ago)"
+        text = f" ■ TRIP {name}· first-out: {first_out}{when}{stop}{bypass}"
+        return ((fit(text, width), "critical"),)
+    if not guard.armed:
+        text = f" ! safety only OBSERVES: nothing would be stopped{bypass}"
+        return ((fit(text, width), "notice"),)
+    text = f"   safety armed · no trip{bypass}"
+    return ((fit(text, width), "notice" if bypassed else "label"),)
+
+
+def _lost(plant: Plant, now: Now) -> str:
+    parts = []
+    for name in (HUB, SAFETY):
+        link = plant.links[name]
+        if link.up:
+            continue
+        since = "" if link.since_s is None else f" for {span(now.s - link.since_s)}"
+        parts.append(f"{name} not connected{since}")
+    if not parts:
+        return ""
+    old = "; all values are OLD" if not plant.links[HUB].up else ""
+    return f"DISCONNECTED: {', '.join(parts)}{old}; trying again"

@@ -1,0 +1,171 @@
+"""System: processes, sources, buffer, uplink, models; and what happened last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from appliance.dashboard.model import HUB, SAFETY, STATUS_OLD_S
+from appliance.dashboard.standing import SYMBOLS
+from appliance.dashboard.views.words import Item, Row, title
+from appliance.dashboard.wording import clock_time, fit, number, size, span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import tzinfo
+
+    from appliance.dashboard.model import Now, Plant
+
+_NAME = 13
+
+
+def process_rows(plant: Plant, width: int, now: Now) -> list[Row]:
+    """Return our four processes and the sources."""
+    rows = [title("processes", width)]
+    for name in (HUB, SAFETY):
+        link = plant.links[name]
+        text = "answers" if link.up else f"does not answer: {link.reason}"
+        since = "" if link.since_s is None else f" ({span(now.s - link.since_s)})"
+        rows.append(_named(name, text + since, width, "" if link.up else "unknown"))
+    told: Mapping[str, Any] = plant.status.get("processes") or {}
+    linked = (plant.status.get("sources") or {}).get("inference") == "connected"
+    rows.append(_inference(told.get("inference"), width, linked=linked))
+    rows.append(_sync(told.get("sync"), width))
+    scan = plant.guard.scan
+    if scan:
+        text = (
+            f"last {number(scan.get('last_ms'), 2)} ms, longest"
+            f" {number(scan.get('longest_ms'), 3)} ms, {scan.get('overruns')} overruns"
+        )
+        rows.append(_named("safety scan", text, width, "label"))
+    rows.append(title("sources", width))
+    for name, state in (plant.status.get("sources") or {}).items():
+        age = _group_age(plant, name, now)
+        style = "" if state in {"connected", "ended"} else "high"
+        rows.append(_named(name, f"{state}{age}", width, style))
+    return _aged(rows, plant, width, now)
+
+
+def buffer_rows(plant: Plant, width: int, now: Now) -> list[Row]:
+    """Return buffer, uplink and models."""
+    storage: Mapping[str, Any] = plant.status.get("storage") or {}
+    usage: Mapping[str, Any] = storage.get("usage") or {}
+    counters: Mapping[str, int] = plant.status.get("counters") or {}
+    rows = [title("buffer", width)]
+    healthy = storage.get("healthy", True)
+    words = "healthy" if healthy else f"TROUBLE: {storage.get('last_error')}"
+    rows.append(_named("disk", words, width, "" if healthy else "high"))
+    used = size(float(usage.get("used_bytes", 0))) if usage else "not measured yet"
+    rows.append(_named("used", used, width))
+    read, stored = counters.get("samples_read", 0), counters.get("samples_stored", 0)
+    rejected = counters.get("samples_rejected", 0)
+    rows.append(_named("samples", f"{read} read, {stored} stored", width))
+    rows.append(
+        _named(
+            "",
+            f"{rejected} rejected, {counters.get('samples_in_flight', 0)} on the way",
+            width,
+            "notice" if rejected else "",
+        )
+    )
+    rows.append(title("uplink", width))
+    rows.extend(_uplink(plant, width, now))
+    rows.append(title("models", width))
+    rows.extend(_models(plant, width))
+    return rows
+
+
+def event_items(plant: Plant, width: int, zone: tzinfo | None) -> list[Item]:
+    """Return what happened, the newest first."""
+    items = []
+    newest = sorted(plant.events, key=lambda event: -event.time_ns)
+    for event in newest:
+        sign = SYMBOLS.get(event.priority, "")
+        actor = f" ({event.actor})" if event.actor else ""
+        pending = " …not on disk yet" if event.pending else ""
+        row = (
+            (f" {clock_time(event.time_ns, zone)} ", "label"),
+            (fit(sign, 3), event.priority if sign else ""),
+            (fit(event.kind, 8), "label"),
+            (fit(f"{event.message}{actor}{pending}", max(0, width - 21)), ""),
+        )
+        items.append(Item(f"{event.time_ns}{event.kind}{event.message}", row))
+    return items
+
+
+def _named(name: str, text: str, width: int, style: str = "") -> Row:
+    return ((fit(f" {name}", _NAME), "label"), (fit(text, width - _NAME), style))
+
+
+def _inference(told: Mapping[str, Any] | None, width: int, *, linked: bool) -> Row:
+    if told is None:
+        return _named("inference", "has not reported yet", width, "notice")
+    if not linked:
+        return _named("inference", "not connected to the hub", width, "notice")
+    modes = told.get("modes") or {}
+    words = ", ".join(f"{asset} {mode}" for asset, mode in modes.items())
+    return _named("inference", f"works; {words}" if words else "works", width)
+
+
+def _sync(told: Mapping[str, Any] | None, width: int) -> Row:
+    if told is None:
+        return _named("sync", "has not reported yet", width, "notice")
+    return _named(
+        "sync", f"uplink {told.get('uplink')}, MQTT {told.get('mqtt')}", width
+    )
+
+
+def _uplink(plant: Plant, width: int, now: Now) -> list[Row]:
+    streams = [row for row in plant.outbox.values() if isinstance(row, dict)]
+    if not streams:
+        return [_named("outbox", "not known yet", width, "label")]
+    total = {
+        name: sum(int(row.get(name) or 0) for row in streams)
+        for name in ("pending", "delivered", "declared_gaps", "pending_bytes")
+    }
+    oldest = [row["oldest_ns"] for row in streams if row.get("oldest_ns")]
+    age = ""
+    if oldest and total["pending"]:
+        age = f", oldest {span((now.utc_ns - min(oldest)) / 1e9)}"
+    waiting = f"{total['pending']} rows ({size(total['pending_bytes'])}){age}"
+    gaps = total["declared_gaps"]
+    return [
+        _named("waiting", waiting, width),
+        _named("delivered", f"{total['delivered']} rows", width),
+        _named("given up", f"{gaps} rows", width, "high" if gaps else ""),
+    ]
+
+
+def _models(plant: Plant, width: int) -> list[Row]:
+    told: Mapping[str, Any] = (plant.status.get("processes") or {}).get(
+        "inference"
+    ) or {}
+    rows = [
+        _named(str(asset), f"version {version} judges", width)
+        for asset, version in (told.get("models") or {}).items()
+    ]
+    rows.extend(
+        _named(str(asset), "no model: learn one", width, "notice")
+        for asset in told.get("without_model") or ()
+    )
+    rows.extend(
+        _named(str(asset), f"refused: {reason}", width, "high")
+        for asset, reason in (told.get("refused") or {}).items()
+    )
+    return rows or [_named("", "none known", width, "label")]
+
+
+def _group_age(plant: Plant, source: str, now: Now) -> str:
+    groups: Mapping[str, int] = plant.status.get("confirmed_ns") or {}
+    own = [ns for name, ns in groups.items() if name.rsplit(".", 1)[0] == source]
+    own += [ns for name, ns in groups.items() if name == source]
+    if not own:
+        return ""
+    return f", confirmed {span((now.utc_ns - max(own)) / 1e9)} ago"
+
+
+def _aged(rows: list[Row], plant: Plant, width: int, now: Now) -> list[Row]:
+    told_s = plant.status_at_s
+    if told_s is None or now.s - told_s <= STATUS_OLD_S:
+        return rows
+    text = f" all of this is {span(now.s - told_s)} old"
+    return [rows[0], ((fit(text, width), "unknown"),), *rows[1:]]

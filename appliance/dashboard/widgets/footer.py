@@ -1,0 +1,34 @@
+"""The keys of a screen, from the action table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance.dashboard.actions import footer_actions
+from appliance.dashboard.wording import fit
+
+if TYPE_CHECKING:
+    from appliance.dashboard.views.words import Row, Word
+
+
+def footer_row(screen: str, width: int) -> Row:
+    """Return the keys that fit; help and quit are always among them."""
+    words: list[Word] = []
+    room = width
+    last = [a for a in footer_actions(screen) if a.name in {"help", "quit"}]
+    kept = sum(len(_text(each.shown_key, each.label)) for each in last)
+    for action in footer_actions(screen):
+        text = _text(action.shown_key, action.label)
+        if action not in last and len(text) > room - kept:
+            continue
+        here = action.name == f"show('{screen}')"
+        key, label = f" {action.shown_key} ", action.label + " "
+        words.append((key, "strong"))
+        words.append((label, "strong" if here else "label"))
+        room -= len(text)
+        kept -= len(text) if action in last else 0
+    return (*words, (fit("", max(0, room)), ""))
+
+
+def _text(key: str, label: str) -> str:
+    return f" {key} {label} "

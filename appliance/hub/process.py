@@ -1,0 +1,310 @@
+"""The hub process: sources, pipeline, store and link in one task group."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+from appliance.acquisition.link_source import LinkSource
+from appliance.acquisition.supervisor import (
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    RETRY_JITTER,
+    SourceState,
+    supervise,
+)
+from appliance.alarms.engine import AlarmEngine
+from appliance.domain.event import Event, EventKind
+from appliance.hub.acts import Acts, storage_status
+from appliance.hub.assets import Assets
+from appliance.hub.demands import Demands
+from appliance.hub.latest import Latest
+from appliance.hub.neighbours import Inference, Safety
+from appliance.hub.pipeline import Pipeline
+from appliance.hub.places import places_of
+from appliance.hub.recall import recall
+from appliance.hub.recorder import EventRecorder
+from appliance.hub.reports import Reports
+from appliance.hub.summaries import Summaries
+from appliance.hub.tagtable import TagTable
+from appliance.link.roles import role_resolver
+from appliance.link.server import LinkServer
+from appliance.runtime.backoff import Backoff
+from appliance.runtime.notify import notify, watchdog_period_s
+from appliance.runtime.plugins import load_connector
+from appliance.storage.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+    from pathlib import Path
+
+    from appliance.config import Config
+    from appliance.domain.ports import Clock, Source
+    from appliance.domain.tag import Tag, TagId
+    from appliance.hub.recall import Recalled
+    from appliance.storage.store import BufferStore
+
+log = logging.getLogger(__name__)
+
+BUFFER = "buffer.db"
+HUB_SOCKET = "hub.sock"
+SAFETY_SOCKET = "safety.sock"
+SAFETY = "safety"
+TICK_S = 0.2
+REPORT_S = 1.0
+
+
+async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -> None:
+    """Work until cancelled; then let the sources go and commit what there is.
+
+    Raises:
+        StoreOpenError: The buffer cannot be opened; the message says what to do.
+    """
+    path = state_dir / BUFFER
+    async with open_store(path, config.storage, clock) as store:
+        recalled = await asyncio.to_thread(recall, path)
+        hub = Hub(config, store, run_dir=run_dir, clock=clock)
+        await hub.prepare(recalled)
+        try:
+            await hub.serve()
+        finally:
+            await hub.close()
+
+
+class Hub:
+    """Joins the parts around one open store."""
+
+    def __init__(
+        self, config: Config, store: BufferStore, *, run_dir: Path, clock: Clock
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._run_dir = run_dir
+        self._clock = clock
+        self._sources: dict[str, Source] = {
+            settings.name: load_connector(settings.connector).source(settings, clock)
+            for settings in config.sources
+        }
+        self._states = dict.fromkeys(self._sources, SourceState.LOST)
+        self._faults = 0
+        self._latest = Latest()
+        self._table = TagTable()
+        self._server = LinkServer(
+            run_dir / HUB_SOCKET, process="hub", role_of=role_resolver(config.roles)
+        )
+        self._recorder = EventRecorder(store, self._server.publish_event)
+        self._summaries = (
+            None if config.uplink is None else Summaries(config.uplink.summary_period_s)
+        )
+
+    async def prepare(self, recalled: Recalled) -> None:
+        """Give every tag its number and put the parts together; nothing runs yet.
+
+        Raises:
+            StoreUnavailableError: The disk refused.
+        """
+        config, clock = self._config, self._clock
+        await self._add_tags((*config.measured_tags(), *config.derived_tags()))
+        own = frozenset(self._table.numbers)
+        alarms = AlarmEngine(
+            config.alarms,
+            places_of(config, self._sources, self._table.numbers),
+            now_s=clock.now_s(),
+            utc_ns=clock.utc_ns(),
+            recalled=recalled.alarms,
+        )
+        assets = Assets(
+            config.assets,
+            self._table.numbers,
+            self._latest,
+            anomalies=recalled.anomalies,
+        )
+        self._demands = Demands(
+            config.initiators,
+            self._table.numbers,
+            self._run_dir / SAFETY_SOCKET,
+            clock=clock,
+        )
+        self._reports = self._make_reports(assets)
+        self._pipeline = Pipeline(
+            table=self._table,
+            latest=self._latest,
+            store=self._store,
+            window=self._server,
+            recorder=self._recorder,
+            alarms=alarms,
+            assets=assets,
+            reports=self._reports,
+            demands=self._demands,
+            clock=clock,
+        )
+        self._acts = Acts(
+            store=self._store,
+            table=self._table,
+            alarms=alarms,
+            recorder=self._recorder,
+            clock=clock,
+            status=self._status,
+        )
+        self._acts.offer(self._server)
+        self._meet_inference()
+        if config.initiators:
+            self._meet_safety(own, recalled)
+        self._tell_start(recalled)
+
+    async def serve(self) -> None:
+        """Run everything until cancelled."""
+        async with asyncio.TaskGroup() as group:
+
+            def start(name: str, work: Coroutine[object, object, None]) -> None:
+                group.create_task(work, name=f"hub.{name}")
+
+            start("store", self._store.run())
+            start("events", self._recorder.run())
+            start("link", self._server.serve())
+            start("alarms", self._tick())
+            start("reports", self._report())
+            start("health", self._report_health())
+            start("demands", self._demands.run())
+            start("watchdog", self._watchdog())
+            for name, source in self._sources.items():
+                start(f"source.{name}", self._supervise(source))
+
+    async def close(self) -> None:
+        """After the end of all tasks: what was told is committed."""
+        if self._reports is not None:
+            self._reports.close()
+        await self._recorder.flush()
+
+    def _make_reports(self, assets: Assets) -> Reports | None:
+        if self._summaries is None:
+            return None
+        return Reports(
+            self._store,
+            table=self._table,
+            assets=assets,
+            summaries=self._summaries,
+            clock=self._clock,
+        )
+
+    def _meet_inference(self) -> None:
+        inference = Inference(
+            self._config.assets,
+            self._table.numbers,
+            self._pipeline,
+            clock=self._clock,
+            on_change=self._source_changed,
+        )
+        if self._config.assets:
+            self._states[inference.name] = SourceState.LOST
+        self._server.on_batch = inference.take
+        self._server.on_leave = inference.leave
+
+    def _meet_safety(self, own: frozenset[TagId], recalled: Recalled) -> None:
+        safety = Safety(
+            own=own,
+            add_tags=self._add_tags,
+            origins=recalled.origins,
+            hear=self._pipeline.hear,
+            server=self._server,
+        )
+        self._states[SAFETY] = SourceState.LOST
+        self._sources[SAFETY] = LinkSource(
+            self._run_dir / SAFETY_SOCKET,
+            name=SAFETY,
+            register=safety.register,
+            on_event=safety.hear,
+            last_seen=safety.last_seen,
+        )
+
+    def _tell_start(self, recalled: Recalled) -> None:
+        now_ns = self._clock.utc_ns()
+        for event in recalled.events_of_gaps(now_ns):
+            self._pipeline.hear(event)
+        self._pipeline.hear(
+            Event(EventKind.SYSTEM, "started", now_ns, "the hub has started")
+        )
+
+    async def _add_tags(self, tags: Sequence[Tag]) -> Mapping[TagId, int]:
+        numbers = await self._store.register(tags)
+        self._table.add(tags, numbers)
+        self._latest.grow(self._table.size)
+        if self._summaries is not None:
+            self._summaries.grow(self._table.size)
+        self._server.set_tags(self._store.epoch, self._table.entries())
+        return numbers
+
+    def _source_changed(self, name: str, state: SourceState, reason: str) -> None:
+        self._states[name] = state
+        self._faults += state is SourceState.FAULTY
+        said = f": {reason}" if reason else ""
+        self._pipeline.hear(
+            Event(
+                kind=EventKind.SOURCE,
+                name=state,
+                time_ns=self._clock.utc_ns(),
+                message=f"source {name} is {state}{said}",
+                details={"source": name},
+            )
+        )
+
+    async def _supervise(self, source: Source) -> None:
+        await supervise(
+            source,
+            self._table.numbers,
+            self._pipeline.ingest,
+            clock=self._clock,
+            backoff=Backoff(
+                FIRST_RETRY_S,
+                LONGEST_RETRY_S,
+                jitter=RETRY_JITTER,
+                spread=random.SystemRandom().random,
+            ),
+            on_change=self._source_changed,
+        )
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(TICK_S)
+            self._pipeline.tick()
+
+    async def _report(self) -> None:
+        while self._reports is not None:
+            await self._clock.sleep(REPORT_S)
+            self._reports.summaries()
+
+    async def _report_health(self) -> None:
+        uplink = self._config.uplink
+        while uplink is not None and self._reports is not None:
+            await self._clock.sleep(uplink.health_period_s)
+            status = self._acts.processes.get("inference", {})
+            self._reports.health(status.get("models", {}))
+
+    async def _watchdog(self) -> None:
+        await self._server.wait_ready()
+        log.info("the hub is ready")
+        notify("READY=1")
+        period_s = watchdog_period_s()
+        while period_s is not None:
+            notify("WATCHDOG=1")
+            await self._clock.sleep(period_s)
+
+    def _status(self) -> Mapping[str, Any]:
+        return {
+            "process": "hub",
+            "epoch": self._store.epoch,
+            "counters": {
+                **self._store.counters(),
+                **self._pipeline.counters,
+                **self._recorder.counters,
+                "source_faults": self._faults,
+                **{f"link_{k}": v for k, v in self._server.counters.items()},
+            },
+            "sources": {name: str(state) for name, state in self._states.items()},
+            "confirmed_ns": {
+                group: each.utc_ns for group, each in self._latest.confirmed.items()
+            },
+            "storage": storage_status(self._store),
+        }

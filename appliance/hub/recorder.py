@@ -1,0 +1,115 @@
+"""Events: shown at once, committed, shown again with their number."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from appliance.storage.connection import StoreUnavailableError
+from appliance.wire.events import message_of_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from appliance.domain.event import Event
+    from appliance.wire.messages import EventMessage
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX = 10_000
+_AT_ONCE = 256
+
+
+class EventStore(Protocol):
+    """What the recorder needs of the store."""
+
+    async def append_event(self, event: Event) -> int:
+        """Commit an event; return its number. See `storage.store`."""
+        ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    event: Event
+    done: asyncio.Future[int] | None = None
+
+
+class EventRecorder:
+    """Publishes events and has them committed in their order by `run`.
+
+    Queue of `WAITING_MAX`, DROP_OLDEST: it fills only while the disk does not answer.
+    What is dropped was shown, is counted, and is in the log.
+    """
+
+    def __init__(
+        self, store: EventStore, publish: Callable[[EventMessage], None]
+    ) -> None:
+        self._store = store
+        self._publish = publish
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(WAITING_MAX)
+        self._told = 0
+        self._dropped = 0
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Events told, and events given up before they were recorded."""
+        return {"events_told": self._told, "events_dropped": self._dropped}
+
+    def tell(self, event: Event) -> None:
+        """Show an event; it is committed in its turn."""
+        self._put(_Waiting(event))
+
+    async def record(self, event: Event) -> int:
+        """Show an event; return its number when it is committed.
+
+        Raises:
+            StoreUnavailableError: Not committed yet; it will be, once the disk allows.
+        """
+        waiting = _Waiting(event, asyncio.get_running_loop().create_future())
+        self._put(waiting)
+        assert waiting.done is not None
+        return await waiting.done
+
+    async def run(self) -> None:
+        """Commit what is told, for ever."""
+        while True:
+            burst = [await self._queue.get()]
+            while len(burst) < _AT_ONCE and not self._queue.empty():
+                burst.append(self._queue.get_nowait())
+            await self._commit_all(burst)
+
+    async def flush(self) -> None:
+        """Commit what still waits: the last act before the store is closed."""
+        while not self._queue.empty():
+            await self._commit(self._queue.get_nowait())
+
+    def _put(self, waiting: _Waiting) -> None:
+        self._told += 1
+        self._publish(message_of_event(waiting.event, pending=True))
+        if self._queue.full():
+            oldest = self._queue.get_nowait()
+            self._dropped += 1
+            log.error("an event could not be recorded: %s", oldest.event.message)
+            if oldest.done is not None:
+                oldest.done.set_exception(StoreUnavailableError("too many wait"))
+        self._queue.put_nowait(waiting)
+
+    async def _commit_all(self, burst: list[_Waiting]) -> None:
+        # Together, so that one transaction takes them all; tasks begin in this order.
+        async with asyncio.TaskGroup() as group:
+            for waiting in burst:
+                group.create_task(self._commit(waiting), name="hub.event")
+
+    async def _commit(self, waiting: _Waiting) -> None:
+        done = waiting.done
+        try:
+            seq = await self._store.append_event(waiting.event)
+        except StoreUnavailableError as error:  # logged by the store, once
+            if done is not None and not done.done():
+                done.set_exception(error)
+            return
+        self._publish(message_of_event(waiting.event, pending=False, seq=seq))
+        if done is not None and not done.done():
+            done.set_result(seq)

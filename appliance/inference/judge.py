@@ -1,0 +1,201 @@
+"""One asset, from batches to a derived batch: window → features → score → health."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from appliance.domain.batch import Text, batch_of, keep_alive
+from appliance.domain.health import (
+    ANOMALY,
+    ANOMALY_SCORE,
+    HEALTH_INDEX,
+    LIFE_H,
+    LIFE_HIGH_H,
+    LIFE_LOW_H,
+    derived_group,
+)
+from appliance.domain.sample import Quality
+from appliance.domain.tag import TagId
+from appliance.inference.asset import asset_model
+from appliance.inference.detector import Verdict
+from appliance.inference.health import HealthTrack
+from appliance.inference.window import Windows
+from models.features import Mode, feature_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from appliance.config import AssetSettings, Config
+    from appliance.domain.batch import Batch
+    from appliance.domain.health import Health
+    from appliance.inference.detector import BundleDetector
+    from models.features import AssetModel, Window
+
+STATUS_BAD_NO_DATA = 0x809B_0000
+"""There is nothing to judge: the machine stands, or values are missing (BadNoData)."""
+_TOLD = (HEALTH_INDEX, ANOMALY_SCORE, ANOMALY, LIFE_H, LIFE_LOW_H, LIFE_HIGH_H)
+
+
+class _Evidence(NamedTuple):
+    """What a judgement is made from, besides the window."""
+
+    life_h: float
+    indicator: float
+
+
+class AssetJudge:
+    """Follows one asset. Without a detector it only gathers.
+
+    While there is nothing to judge the tags are told to be bad, once, and then only
+    confirmed; so are the causes: told when they change.
+    """
+
+    def __init__(
+        self, config: Config, asset: AssetSettings, numbers: Mapping[TagId, int]
+    ) -> None:
+        self.mode = Mode.UNKNOWN
+        self.hop_s = asset.detection.hop_s
+        self.windows_judged = 0
+        self._asset = asset
+        self._model: AssetModel = asset_model(config, asset)
+        self._windows = Windows(self._model, numbers)
+        self._group = derived_group(asset.id)
+        self._numbers = [numbers[TagId(f"{asset.id}/{each}")] for each in _TOLD]
+        self._hours = _Newest(numbers, asset.hour_meter)
+        self._indicator = _Newest(
+            numbers, None if asset.failure is None else asset.failure.tag
+        )
+        self._judging: tuple[BundleDetector, HealthTrack] | None = None
+        self._told_bad = False
+        self._told_cause = ""
+
+    @property
+    def version(self) -> str | None:
+        """The version of the model that judges, if there is one."""
+        return None if self._judging is None else self._judging[0].version
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Windows judged, windows overtaken, rows given up for want of memory."""
+        return {
+            "windows_judged": self.windows_judged,
+            "windows_skipped": self._windows.skipped,
+            "rows_dropped": self._windows.rows_dropped,
+        }
+
+    def use(self, detector: BundleDetector) -> None:
+        """Judge by another model from now on; its health begins anew."""
+        asset = self._asset
+        track = HealthTrack(
+            asset.id,
+            limit=detector.limit,
+            failure_level=None if asset.failure is None else asset.failure.level,
+            on_delay_s=asset.detection.on_delay_s,
+            overlap_rows=math.ceil(self._model.window_s / self._model.hop_s) - 1,
+        )
+        self._judging = detector, track
+
+    def repeat(self) -> None:
+        """Tell again what is told once: it may have been lost with the link."""
+        self._told_bad = False
+        self._told_cause = ""
+
+    def push(self, batch: Batch) -> None:
+        """Gather a batch."""
+        self._windows.push(batch)
+        self._hours.push(batch)
+        self._indicator.push(batch)
+
+    def due(self, now_ns: int) -> tuple[Window, _Evidence] | None:
+        """Return what is to be judged now, once per hop; None if there is nothing."""
+        window = self._windows.due(now_ns)
+        if window is None:
+            return None
+        self.mode = window.mode
+        life_h = now_ns / 3.6e12 if self._asset.hour_meter is None else self._hours.last
+        return window, _Evidence(life_h, self._indicator.mean_and_forget())
+
+    def judge(
+        self, window: Window, evidence: _Evidence, *, now_ns: int
+    ) -> Batch | None:
+        """Return the derived batch of a window; None without a model.
+
+        Heavy: may run on a thread, but one at a time.
+        """
+        if self._judging is None:
+            return None
+        detector, track = self._judging
+        verdict = Verdict(math.nan, detector.limit)
+        if window.mode is Mode.RUNNING:
+            verdict = detector.judge(feature_vector(self._model, window))
+        self.windows_judged += 1
+        health = track.observe(
+            window.end_ns,
+            verdict,
+            life_h=evidence.life_h,
+            indicator=evidence.indicator,
+        )
+        return self._batch(health, now_ns)
+
+    def _batch(self, health: Health, now_ns: int) -> Batch:
+        known = math.isfinite(health.score)
+        if not known and self._told_bad:
+            return keep_alive(self._group, now_ns)
+        self._told_bad = not known
+        values = np.array(_values(health) if known else [math.nan] * len(_TOLD))
+        finite = np.isfinite(values)
+        return batch_of(
+            self._numbers,
+            np.where(finite, values, np.nan),
+            source_time_ns=health.time_ns,
+            receive_time_ns=now_ns,
+            quality=np.where(finite, Quality.GOOD, Quality.BAD),
+            status=np.where(finite, 0, STATUS_BAD_NO_DATA),
+            group=self._group,
+            texts=self._cause(health),
+        )
+
+    def _cause(self, health: Health) -> tuple[Text, ...]:
+        if health.cause == self._told_cause:
+            return ()
+        self._told_cause = health.cause
+        return (Text(self._numbers[1], health.time_ns, health.cause),)
+
+
+class _Newest:
+    """The newest good value of a tag, and the mean of those since the last look."""
+
+    def __init__(self, numbers: Mapping[TagId, int], tag: str | None) -> None:
+        self._number = -1 if tag is None else numbers.get(TagId(tag), -1)
+        self.last = math.nan
+        self._sum = 0.0
+        self._count = 0
+
+    def push(self, batch: Batch) -> None:
+        if self._number < 0 or batch.historical:
+            return
+        good = (batch.tag == self._number) & (batch.quality == Quality.GOOD)
+        values = batch.value[good]
+        if len(values):
+            self.last = float(values[-1])
+            self._sum += float(values.sum())
+            self._count += len(values)
+
+    def mean_and_forget(self) -> float:
+        """Return the mean since the last call; the newest value if there was none."""
+        mean = self._sum / self._count if self._count else self.last
+        self._sum, self._count = 0.0, 0
+        return mean
+
+
+def _values(health: Health) -> list[float]:
+    """Return the values in the order of `_TOLD`; the tag's score has 1.0 as limit."""
+    life = health.life
+    hours = [math.nan] * 3
+    if life is not None:
+        hours = [life.expected_h, life.low_h, life.high_h]
+    score = health.score / health.limit
+    return [health.index, score, float(health.anomaly), *hours]

@@ -1,0 +1,1 @@
+"""The uplink: outbox → MQTT → acknowledged → marked. The only way to the internet."""

@@ -1,0 +1,46 @@
+"""What the uplink keeps over a restart: the broker's MQTT, and the bytes written."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from appliance.runtime.files import write_whole
+from appliance.sync.protocol import Protocol  # noqa: TC001 - msgspec reads it
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """`broker` is `host:port`; `bytes_written` counts over all runs."""
+
+    broker: str = ""
+    protocol: Protocol | None = None
+    bytes_written: int = 0
+
+
+def recall(path: Path, broker: str) -> Memory:
+    """Return what was kept; the protocol only if it was this broker's."""
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=Memory)
+    except FileNotFoundError:
+        return Memory(broker)
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("%s is not used: %s", path, error)
+        return Memory(broker)
+    if kept.broker != broker:
+        return Memory(broker, bytes_written=kept.bytes_written)
+    return kept
+
+
+def keep(path: Path, memory: Memory) -> None:
+    """Write it down. A disk that refuses is logged: nothing depends on it."""
+    try:
+        write_whole(path, msgspec.json.encode(memory))
+    except OSError as error:
+        log.warning("%s cannot be written: %s", path, error)

@@ -1,0 +1,136 @@
+"""`wheeltapper sync`: hub's outbox on one side, the broker on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+from appliance.runtime.notify import notify, watchdog_period_s
+from appliance.sync.drain import Drain
+from appliance.sync.feed import Feed
+from appliance.sync.memory import Memory, keep, recall
+from appliance.sync.protocol import ProtocolChoice
+from appliance.sync.uplink import Uplink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from appliance.config import Config, UplinkSettings
+    from appliance.domain.ports import Clock
+
+log = logging.getLogger(__name__)
+
+HUB_SOCKET = "hub.sock"
+MEMORY_FILE = "sync.json"
+KEEP_PERIOD_S = 10.0
+
+
+async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -> None:
+    """Take the outbox to the fleet until cancelled; return if there is no `[uplink]`.
+
+    Hub and broker may be absent, come and go, in any order.
+    """
+    if config.uplink is None:
+        log.info("no [uplink] in the configuration: nothing leaves this gateway")
+        return
+    sync = Sync(config, config.uplink, state_dir, run_dir=run_dir, clock=clock)
+    await sync.run()
+
+
+class Sync:
+    """Joins the two sides around one drain."""
+
+    def __init__(
+        self,
+        config: Config,
+        settings: UplinkSettings,
+        state_dir: Path,
+        *,
+        run_dir: Path,
+        clock: Clock,
+    ) -> None:
+        broker = f"{settings.host}:{settings.port}"
+        self._memory_path = state_dir / MEMORY_FILE
+        self._memory = recall(self._memory_path, broker)
+        self._clock = clock
+        self._acknowledged_by = settings.acknowledged_by
+        self._choice = ProtocolChoice(self._memory.protocol, now_s=clock.now_s())
+        self._drain = Drain(
+            fleet=settings.acknowledged_by == "fleet",
+            window=settings.window,
+            payload_max_bytes=settings.max_payload_bytes,
+            spread=random.random,
+        )
+        self._uplink = Uplink(
+            config.site,
+            settings,
+            self._drain,
+            choice=self._choice,
+            clock=clock,
+            spread=random.random,
+            changed=self._wake_feed,
+        )
+        self._feed = Feed(
+            run_dir / HUB_SOCKET,
+            self._drain,
+            clock=clock,
+            spread=random.random,
+            changed=self._uplink.wake.set,
+            status=self.status,
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        if self._acknowledged_by == "broker":
+            log.info("rows leave the outbox on the broker's word alone")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._uplink.run(), name="sync.uplink")
+                tasks.create_task(self._feed.run(), name="sync.feed")
+                tasks.create_task(self._keep_memory(), name="sync.memory")
+                tasks.create_task(self._pat_watchdog(), name="sync.watchdog")
+                notify("READY=1")
+        finally:
+            self._keep()
+
+    def status(self) -> Mapping[str, Any]:
+        """Return state and counters; `bytes_written` is over all runs."""
+        spoken = self._choice.spoken
+        return {
+            "uplink": self._uplink.state,
+            "acknowledged_by": self._acknowledged_by,
+            "mqtt": "unknown" if spoken is None else spoken.name,
+            "counters": {
+                **self._drain.counters,
+                **self._uplink.counters,
+                "bytes_written": self._bytes_written(),
+            },
+        }
+
+    def _wake_feed(self) -> None:
+        if self._drain.next_mark() is not None or self._drain.next_read() is not None:
+            self._feed.wake.set()
+
+    def _bytes_written(self) -> int:
+        before = self._memory.bytes_written
+        return before + self._uplink.counters["bytes_written"]
+
+    async def _keep_memory(self) -> None:
+        while True:
+            await self._clock.sleep(KEEP_PERIOD_S)
+            self._keep()
+
+    def _keep(self) -> None:
+        memory = Memory(self._memory.broker, self._choice.spoken, self._bytes_written())
+        keep(self._memory_path, memory)
+
+    async def _pat_watchdog(self) -> None:
+        period_s = watchdog_period_s()
+        if period_s is None:
+            return
+        while True:
+            notify("WATCHDOG=1")
+            await self._clock.sleep(period_s)

@@ -1,0 +1,208 @@
+"""The journal: durable before it is called committed, and never in the scan's way."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from appliance.safety.journal import Entry, Journal, encode
+from appliance.safety.ring import CAPACITY, PAYLOAD_MAX_BYTES, SLOT_BYTES, Ring
+from appliance.wire.messages import EventMessage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.unit.safety.bench import FakeClock
+
+
+def event(name: str = "first_out", **changes: Any) -> EventMessage:  # noqa: ANN401
+    return EventMessage("trip", name, 1, "stopped", **changes)
+
+
+@asynccontextmanager
+async def running(path: Path, clock: FakeClock) -> AsyncIterator[Journal]:
+    journal = Journal(path, clock=clock)
+    await journal.open()
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(journal.run(), name="journal")
+        await asyncio.sleep(0)
+        try:
+            yield journal
+        finally:
+            task.cancel()
+
+
+async def committed(journal: Journal, seq: int) -> None:
+    assert await journal.wait_committed(seq, within_s=10)
+
+
+async def test_an_event_is_told_as_committed_with_its_number(
+    tmp_path: Path,
+    clock: FakeClock,
+) -> None:
+    told: list[EventMessage] = []
+    async with running(tmp_path / "j", clock) as journal:
+        journal.on_committed = told.append
+        assert journal.append(event(), {"motor": ("high",)}) == 1
+        assert journal.since(0) == ()
+        await committed(journal, 1)
+        assert journal.since(0) == tuple(told)
+        assert journal.since(1) == ()
+    assert [(each.seq, each.pending) for each in told] == [(1, False)]
+
+
+async def test_what_was_latched_comes_back(tmp_path: Path, clock: FakeClock) -> None:
+    async with running(tmp_path / "j", clock) as journal:
+        epoch = journal.epoch
+        journal.append(event("a"), {})
+        seq = journal.append(event("b"), {"motor": ("high", "low")})
+        await committed(journal, seq)
+    async with running(tmp_path / "j", clock) as again:
+        assert again.causes == {"motor": ("high", "low")}
+        assert again.epoch == epoch
+        assert [each.name for each in again.since(0)] == ["a", "b"]
+        assert again.append(event("c"), {}) == 3
+
+
+async def test_what_waits_at_an_orderly_end_is_written(
+    tmp_path: Path,
+    clock: FakeClock,
+) -> None:
+    async with running(tmp_path / "j", clock) as journal:
+        journal.append(event(), {"motor": ("high",)})
+    async with running(tmp_path / "j", clock) as again:
+        assert again.causes == {"motor": ("high",)}
+
+
+async def test_kill_at_every_byte_of_a_trip_still_says_what_was_latched(
+    tmp_path: Path,
+    clock: FakeClock,
+) -> None:
+    """After a torn write: the state before it, and the next life is tripped anyway."""
+    path = tmp_path / "j"
+    async with running(path, clock) as journal:
+        journal.append(event("first_out"), {"motor": ("high",)})
+        journal.append(event("trip"), {"motor": ("high", "low")})
+    content = path.read_bytes()
+    start = 2 * SLOT_BYTES
+    length = len(content[start : start + SLOT_BYTES].rstrip(b"\0"))
+    assert length > 60
+    for torn in range(length):
+        path.write_bytes(content[: start + torn] + bytes(len(content) - start - torn))
+        journal = Journal(path, clock=clock)
+        await journal.open()
+        assert journal.causes == {"motor": ("high",)}
+        assert journal.committed_seq == 1
+        await cancelled(journal)
+
+
+async def cancelled(journal: Journal) -> None:
+    task = asyncio.get_running_loop().create_task(journal.run())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+class BrokenDisk:
+    """Refuses while `full`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = True
+        self._write, self._open = Ring.write, Ring.open
+        disk = self
+
+        def write(ring: Ring, records: Any) -> None:  # noqa: ANN401
+            disk.check()
+            disk._write(ring, records)
+
+        def opened(path: Path) -> Ring:
+            disk.check()
+            return disk._open(path)
+
+        monkeypatch.setattr(Ring, "write", write)
+        monkeypatch.setattr(Ring, "open", opened)
+
+    def check(self) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+
+
+async def test_a_full_disk_keeps_events_in_memory_and_says_so(
+    tmp_path: Path,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = BrokenDisk(monkeypatch)
+    troubles: list[str] = []
+    async with running(tmp_path / "j", clock) as journal:
+        assert "No space" in journal.trouble
+        journal.on_trouble = troubles.append
+        seq = journal.append(event(), {"motor": ("high",)})
+        assert not await journal.wait_committed(seq, within_s=0)
+        assert journal.waiting == 1
+        disk.full = False
+        await committed(journal, seq)
+        assert journal.trouble == ""
+        disk.full = True
+        journal.append(event(), {})
+        async with asyncio.timeout(10):
+            while not troubles:
+                await asyncio.sleep(0)
+        assert journal.epoch
+        disk.full = False
+        await committed(journal, 2)
+    disk.full = False
+    async with running(tmp_path / "j", clock) as again:
+        assert [each.seq for each in again.since(0)] == [1, 2]
+
+
+async def test_a_disk_that_stays_full_loses_nothing_else_at_the_end(
+    tmp_path: Path,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    BrokenDisk(monkeypatch)
+    async with running(tmp_path / "j", clock) as journal:
+        for _ in range(CAPACITY + 10):
+            journal.append(event(), {})
+        assert journal.waiting == CAPACITY
+    assert "No space" in journal.trouble
+
+
+async def test_a_write_begun_before_the_end_does_not_touch_a_closed_file(
+    tmp_path: Path,
+    clock: FakeClock,
+) -> None:
+    async with running(tmp_path / "j", clock) as journal:
+        journal.append(event(), {})
+        await committed(journal, 1)
+    journal._write(())
+
+
+async def test_a_record_of_another_version_is_passed_over(
+    tmp_path: Path,
+    clock: FakeClock,
+) -> None:
+    ring = Ring.open(tmp_path / "j")
+    ring.write([(1, b"\x93not ours")])
+    ring.close()
+    async with running(tmp_path / "j", clock) as journal:
+        assert journal.causes == {}
+        assert journal.last_seq == 0
+
+
+@pytest.mark.parametrize("elements", [1, 20, 60])
+def test_a_long_entry_is_shortened_until_it_fits(elements: int) -> None:
+    causes: dict[str, tuple[str, ...]] = {
+        f"element {n} {'x' * 50}": ("c" * 60, "d" * 60) for n in range(elements)
+    }
+    long = event(details={"why": "w" * 5000})
+    body = encode(Entry(long, causes))
+    assert len(body) <= PAYLOAD_MAX_BYTES
+    short = encode(Entry(event(), {"motor": ("high",)}))
+    assert b"high" in short

@@ -1,0 +1,515 @@
+"""The decision of a scan, told as stories."""
+
+from __future__ import annotations
+
+import math
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from appliance.domain.event import EventKind
+from appliance.safety.channel import Reading
+from appliance.safety.latch import Report
+from appliance.safety.logic import Commands, Readings, step
+from appliance.safety.row import Bypass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from appliance.domain.sample import Sample
+    from tests.unit.safety.bench import Bench, MakeBench, MakeElement, MakeRow
+
+
+def test_power_up_is_tripped_and_says_so(bench: MakeBench) -> None:
+    pump = bench()
+    turn = pump.scan()
+    assert pump.tripped
+    assert pump.first_out == "power-up"
+    assert turn.orders["motor"].may_run is False
+
+
+def test_a_restored_first_out_stays_first(bench: MakeBench) -> None:
+    pump = bench(causes={"motor": ("high",), "gone": ("x",)})
+    assert pump.first_out == "high"
+
+
+def test_a_reset_lets_it_run_when_all_is_proved(bench: MakeBench) -> None:
+    pump = bench().ready()
+    assert not pump.tripped
+    turn = pump.scan()
+    assert turn.orders["motor"].may_run
+    assert turn.orders["motor"].beat
+
+
+@pytest.mark.parametrize("value", [7.5, math.nan, math.inf, "bad"])
+def test_a_demand_stops_in_the_same_scan(bench: MakeBench, value: float | str) -> None:
+    pump = bench().ready()
+    pump.values["P/a"] = value
+    turn = pump.scan()
+    assert turn.orders["motor"].may_run is False
+    assert pump.first_out == "high"
+
+
+def test_trips_only_after_the_demand_has_lasted_for_the_on_delay(
+    bench: MakeBench, row: MakeRow
+) -> None:
+    pump = bench(row(on_delay_s=0.5)).ready()
+    pump.values["P/a"] = 8.0
+    pump.scans(0.5)
+    assert not pump.tripped
+    pump.scan()
+    assert pump.tripped
+
+
+def test_a_short_excursion_restarts_the_on_delay(
+    bench: MakeBench, row: MakeRow
+) -> None:
+    pump = bench(row(on_delay_s=0.5)).ready()
+    for value in (8.0, 1.0, 8.0):
+        pump.values["P/a"] = value
+        pump.scans(0.5)
+        assert not pump.tripped
+    pump.scan()
+    assert pump.tripped
+
+
+def test_stays_tripped_when_the_demand_goes_away(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.values["P/a"] = 8.0
+    pump.scan()
+    pump.values["P/a"] = 1.0
+    pump.scans(100.0)
+    assert pump.tripped
+    assert pump.names[:4] == ["demand", "first_out", "demand_cleared", "stop_confirmed"]
+
+
+def test_reset_is_refused_while_the_demand_lasts(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.values["P/a"] = 8.0
+    pump.scan()
+    pump.scan()
+    assert pump.reset().refusals == ("the demand of high lasts",)
+    assert pump.tripped
+    assert pump.names[-1] == "reset_refused"
+
+
+def test_reset_is_refused_while_an_excursion_waits_for_its_on_delay(
+    bench: MakeBench, row: MakeRow
+) -> None:
+    pump = bench(row(on_delay_s=5.0)).ready()
+    pump.scan(stop="tea")
+    pump.values["P/a"] = 8.0
+    pump.scan()
+    assert pump.reset().refusals == ("the demand of high lasts",)
+
+
+def test_reset_is_refused_while_an_input_is_late(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.scan(stop="tea")
+    pump.values["P/a"] = "late"
+    pump.scans(0.75)
+    assert pump.reset().refusals == ("P/a is late",)
+
+
+def test_reset_is_refused_with_a_bad_input_that_the_vote_excludes(
+    bench: MakeBench, row: MakeRow
+) -> None:
+    pump = bench(row(channels=("P/a", "P/b"), vote="1oo2", bad_is="exclude")).ready()
+    pump.values["P/b"] = "bad"
+    pump.scan()
+    assert not pump.tripped
+    pump.scan(stop="tea")
+    pump.scan()
+    assert pump.reset().refusals == ("P/b is bad",)
+
+
+@pytest.mark.parametrize("running", [1.0, "bad", None], ids=["1", "bad", "silent"])
+def test_reset_is_refused_until_the_stop_has_finished(
+    bench: MakeBench, running: float | str | None
+) -> None:
+    pump = bench().ready()
+    pump.scan(stop="tea")
+    pump.running = running
+    pump.scans(1.5)
+    assert pump.reset().refusals == ("the stop of motor is not confirmed",)
+
+
+def test_reset_is_refused_while_the_point_is_not_read_back(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.scan(stop="tea")
+    pump.reports["motor"] = Report(point=None, written=False)
+    assert pump.reset().refusals == ("the stop of motor is not confirmed",)
+
+
+def test_without_feedback_the_read_back_point_confirms_the_stop(
+    bench: MakeBench, element: MakeElement
+) -> None:
+    pump = bench(elements=(element(feedback=None),)).ready()
+    pump.scan(stop="tea")
+    pump.scan()
+    assert pump.reset().refusals == ()
+
+
+def test_a_held_reset_resets_once_only(bench: MakeBench) -> None:
+    pump = bench().ready()
+    held = frozenset({"motor"})
+    pump.scan(stop="tea", reset=held)
+    for _ in range(5):
+        assert pump.scan(reset=held).refusals == ()
+        assert pump.tripped
+    pump.scan()
+    pump.scan(reset=held)
+    assert not pump.tripped
+    pump.scan(reset=held, stop="tea")
+    pump.scan(reset=held)
+    assert pump.tripped
+
+
+def test_reset_is_refused_when_nothing_is_tripped_or_a_stop_is_pressed(
+    bench: MakeBench,
+) -> None:
+    pump = bench().ready()
+    assert pump.reset().refusals == ("nothing is tripped",)
+    pump.scan()
+    pump.scan(stop="tea")
+    pump.scan()
+    turn = pump.scan(stop="tea", reset=frozenset({"motor"}))
+    assert turn.refusals == ("the stop is being requested",)
+
+
+def test_anybody_may_stop_and_it_latches(bench: MakeBench) -> None:
+    pump = bench().ready()
+    turn = pump.scan(stop="smoke", actor="kim")
+    assert turn.orders["motor"].may_run is False
+    assert pump.first_out == "operator's stop"
+    audit = [event for event in turn.events if event.kind is EventKind.AUDIT]
+    assert [(event.name, event.actor) for event in audit] == [("stop_requested", "kim")]
+    assert "stop_requested" not in [event.name for event in pump.scan(stop="x").events]
+
+
+@pytest.mark.parametrize("order", list(permutations(("P/a", "P/b", "P/c"))))
+def test_first_out_of_one_scan_follows_the_matrix_whatever_arrived_first(
+    bench: MakeBench, row: MakeRow, order: tuple[str, ...]
+) -> None:
+    rows = [row(id=f"row {n}", channels=(f"P/{n}",)) for n in "abc"]
+    pump = bench(*rows).ready()
+    pump.values = dict.fromkeys(order, 9.0)
+    pump.scan(stop="tea")
+    causes = pump.state.latches["motor"].causes
+    assert causes == ("row a", "row b", "row c", "operator's stop")
+
+
+def test_later_causes_are_kept_in_their_order(bench: MakeBench, row: MakeRow) -> None:
+    rows = [row(id=f"row {n}", channels=(f"P/{n}",)) for n in "ab"]
+    pump = bench(*rows).ready()
+    pump.values["P/b"] = 9.0
+    pump.scan()
+    pump.values["P/a"] = 9.0
+    pump.scan()
+    assert pump.state.latches["motor"].causes == ("row b", "row a")
+    assert pump.names.count("first_out") == 1
+    assert pump.names.count("trip") == 1
+
+
+def test_a_row_stops_only_the_elements_of_its_columns(
+    bench: MakeBench, row: MakeRow, element: MakeElement
+) -> None:
+    rows = [row(id=f"row {n}", channels=(f"P/{n}",)) for n in "ab"]
+    columns = (element(), element(id="valve", feedback=None))
+    stops = {"row a": ("motor",), "row b": ("motor", "valve")}
+    pump = bench(*rows, elements=columns, stops=stops).ready()
+    pump.values["P/a"] = 9.0
+    turn = pump.scan()
+    assert not turn.orders["motor"].may_run
+    assert turn.orders["valve"].may_run
+    pump.values["P/b"] = 9.0
+    assert not pump.scan().orders["valve"].may_run
+
+
+def test_a_reset_of_one_element_leaves_the_other_tripped(
+    bench: MakeBench, element: MakeElement
+) -> None:
+    pump = bench(elements=(element(), element(id="valve", feedback=None)))
+    pump.values["P/a"] = 1.0
+    pump.scan()
+    pump.scan()
+    assert pump.reset("valve").refusals == ()
+    assert pump.state.latches["motor"].tripped
+    assert not pump.state.latches["valve"].tripped
+
+
+# ------------------------------------------------------------------ late, read, heartbeat
+
+
+def test_a_lost_packet_stops_nothing_but_the_heartbeat(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.values["P/a"] = None
+    turn = pump.scans(0.5)
+    assert not pump.tripped
+    assert not turn.orders["motor"].beat
+    pump.values["P/a"] = 1.0
+    assert pump.scan().orders["motor"].beat
+
+
+def test_a_channel_late_beyond_its_budget_is_a_demand(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.values["P/a"] = None
+    pump.scans(1.0)
+    assert not pump.tripped
+    pump.scan()
+    assert pump.tripped
+    assert pump.first_out == "high"
+    assert pump.names[:3] == ["channel_late", "channel_bad", "demand"]
+
+
+def test_a_channel_that_comes_back_is_told(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.values["P/a"] = "bad"
+    pump.scan()
+    pump.values["P/a"] = 1.0
+    pump.scan()
+    assert "channel_good" in pump.names
+
+
+def test_the_heart_beats_on_when_a_bad_channel_is_in_the_vote_as_bad(
+    bench: MakeBench,
+) -> None:
+    pump = bench().ready()
+    pump.values["P/a"] = "late"
+    pump.scans(2.0)
+    turn = pump.scan()
+    assert turn.orders["motor"].beat
+    assert not turn.orders["motor"].may_run
+
+
+def test_an_unconfirmed_stop_is_told_and_withholds_the_heartbeat(
+    bench: MakeBench,
+) -> None:
+    pump = bench().ready()
+    pump.running = 1.0
+    pump.scan(stop="tea")
+    assert pump.scans(1.75).orders["motor"].beat
+    turn = pump.scans(0.25)
+    assert not turn.orders["motor"].beat
+    assert pump.names[-1] == "stop_failed"
+    pump.scans(5.0)
+    assert pump.names.count("stop_failed") == 1
+    pump.running = 0.0
+    assert pump.scan().orders["motor"].beat
+    assert pump.names[-1] == "stop_confirmed"
+
+
+def test_an_output_that_cannot_be_written_becomes_a_trip(bench: MakeBench) -> None:
+    pump = bench().ready()
+    for _ in range(17):
+        assert not pump.tripped
+        pump.reports["motor"] = Report(point=None, written=False)
+        pump.scan()
+    assert pump.first_out == "output lost"
+
+
+def test_an_output_written_again_in_time_is_no_trip(bench: MakeBench) -> None:
+    pump = bench().ready()
+    for _ in range(3):
+        for _ in range(15):
+            pump.reports["motor"] = Report(point=None, written=False)
+            pump.scan()
+        pump.scan()
+        pump.scan()
+    assert not pump.tripped
+
+
+def test_a_pause_longer_than_the_budget_of_a_row_is_a_trip(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.scan(dt_s=1.0)
+    assert not pump.tripped
+    pump.scan(dt_s=1.125)
+    assert pump.first_out == "scan overrun"
+
+
+def test_old_feedback_proves_no_stop(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.scan(stop="tea")
+    pump.running = None
+    pump.scans(1.0)
+    assert pump.state.latches["motor"].stopped
+    pump.scan()
+    assert not pump.state.latches["motor"].stopped
+
+
+# ------------------------------------------------------------------ modes
+
+
+def test_observe_judges_but_never_beats(bench: MakeBench) -> None:
+    pump = bench(armed=False).ready()
+    pump.values["P/a"] = 8.0
+    turn = pump.scan()
+    assert pump.tripped
+    assert not turn.orders["motor"].beat
+    pump.running = 1.0
+    pump.scans(10.0)
+    assert "stop_failed" not in pump.names
+    assert "stop_confirmed" not in pump.names
+
+
+def test_arming_trips_what_was_not(bench: MakeBench) -> None:
+    pump = bench(armed=False).ready()
+    turn = pump.scan(arm=True, actor="kim")
+    assert pump.first_out == "arming"
+    assert not turn.orders["motor"].may_run
+    assert pump.names == ["mode", "first_out"]
+    pump.scan(arm=True)
+    assert pump.names.count("mode") == 1
+
+
+def test_arming_what_is_tripped_leaves_its_first_out(bench: MakeBench) -> None:
+    pump = bench(armed=False)
+    pump.scan()
+    pump.scan(arm=True)
+    assert pump.state.latches["motor"].causes == ("power-up", "high")
+
+
+def test_standing_down_withholds_the_heartbeat_at_once(bench: MakeBench) -> None:
+    pump = bench().ready()
+    assert not pump.scan(arm=False).orders["motor"].beat
+
+
+# ------------------------------------------------------------------ model
+
+
+@pytest.fixture
+def with_model(bench: MakeBench, row: MakeRow) -> Any:  # noqa: ANN401
+    model = row(id="model", source="model", channels=(), setpoint=0.5, vote="1oo1")
+    pump = bench(row(), model)
+    pump.models["model"] = 0.0
+    return pump.ready()
+
+
+def test_a_model_may_demand(with_model: Bench) -> None:
+    with_model.models["model"] = 1.0
+    with_model.scan()
+    assert with_model.first_out == "model"
+
+
+@pytest.mark.parametrize("word", [None, "bad", math.nan])
+def test_a_model_that_is_absent_stale_or_bad_is_no_demand_but_is_told(
+    with_model: Bench,
+    word: float | str | None,
+) -> None:
+    with_model.models["model"] = word
+    turn = with_model.scans(3.0)
+    assert not with_model.tripped
+    assert turn.orders["motor"].beat
+    assert "channel_bad" in with_model.names
+
+
+def test_a_model_that_demanded_and_went_silent_no_longer_demands(
+    with_model: Bench,
+) -> None:
+    with_model.models["model"] = 1.0
+    with_model.scan()
+    with_model.models["model"] = None
+    with_model.scans(1.0)
+    assert with_model.reset().refusals == ()
+
+
+def test_a_model_never_heard_of_is_told_at_the_start(
+    bench: MakeBench, row: MakeRow
+) -> None:
+    pump = bench(row(), row(id="model", source="model", channels=()))
+    pump.values["P/a"] = 1.0
+    turn = pump.scan()
+    kinds = {event.kind for event in turn.events if event.name == "channel_bad"}
+    assert kinds == {EventKind.MODEL}
+
+
+# ------------------------------------------------------------------ bypass
+
+
+def a_bypass(until_s: float, channel: str | None = None) -> Bypass:
+    return Bypass("high", channel, until_s, actor="kim", reason="broken wire")
+
+
+def test_a_bypassed_row_does_not_stop_but_is_seen(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.scan(bypasses=(a_bypass(pump.now_s + 60),))
+    pump.values["P/a"] = 9.0
+    turn = pump.scan()
+    assert not pump.tripped
+    assert pump.state.rows["high"].bare_demand
+    assert "(bypassed)" in turn.events[0].message
+    assert str(pump.state.rows["high"].vote) == "bypassed"
+
+
+def test_a_bypass_that_ends_in_demand_trips_in_that_scan(
+    bench: MakeBench, row: MakeRow
+) -> None:
+    pump = bench(row(on_delay_s=3.0)).ready()
+    pump.scan(bypasses=(a_bypass(pump.now_s + 5.0),))
+    pump.values["P/a"] = 9.0
+    pump.scans(4.75)
+    assert not pump.tripped
+    pump.scan()
+    assert pump.tripped
+    assert "bypass_expired" in pump.names
+
+
+def test_a_bypass_may_be_taken_away(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.scan(bypasses=(a_bypass(pump.now_s + 60),))
+    pump.scan(unbypass=frozenset({"high", "unknown"}), actor="lee")
+    assert pump.state.rows["high"].bypass is None
+    pump.scan(unbypass=frozenset({"high"}))
+    assert pump.names == ["bypassed", "bypass_removed"]
+
+
+def test_a_bypassed_channel_leaves_the_vote_to_the_others(
+    bench: MakeBench, row: MakeRow
+) -> None:
+    channels = ("P/a", "P/b", "P/c")
+    pump = bench(row(channels=channels, vote="2oo3", bad_is="exclude")).ready()
+    pump.scan(bypasses=(a_bypass(pump.now_s + 60, "P/a"),))
+    assert str(pump.state.rows["high"].vote) == "2oo2"
+    pump.values["P/a"] = 9.0
+    pump.values["P/b"] = 9.0
+    pump.scan()
+    assert not pump.tripped
+    assert pump.state.rows["high"].bare_demand
+    pump.values["P/c"] = 9.0
+    pump.scan()
+    assert pump.tripped
+
+
+def test_a_bypassed_bad_channel_does_not_forbid_the_reset(bench: MakeBench) -> None:
+    pump = bench()
+    pump.values["P/a"] = "bad"
+    pump.scan()
+    pump.scan(bypasses=(a_bypass(pump.now_s + 60),))
+    assert pump.reset().refusals == ()
+
+
+# ------------------------------------------------------------------ purity
+
+
+def test_the_same_scan_twice_is_the_same(
+    bench: MakeBench, sample: Callable[[str, float], Sample]
+) -> None:
+    pump = bench().ready()
+    readings = Readings({"P/a": Reading(sample("P/a", 9.0), pump.now_s + 0.1)})
+    before = pump.state
+    turns = [
+        step(pump.matrix, before, readings, Commands(), pump.now_s + 0.1)
+        for _ in range(2)
+    ]
+    assert turns[0] == turns[1]
+    assert pump.state is before
+
+
+def test_without_a_field_row_no_pause_is_too_long(
+    bench: MakeBench, row: MakeRow
+) -> None:
+    pump = bench(row(id="model", source="model", channels=())).ready()
+    pump.models["model"] = 0.0
+    pump.scan(dt_s=1e6)
+    assert not pump.tripped

@@ -1,0 +1,167 @@
+"""A torn write is found and never believed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from appliance.safety import ring as ring_module
+from appliance.safety.ring import (
+    CAPACITY,
+    FILE_BYTES,
+    PAYLOAD_MAX_BYTES,
+    SLOT_BYTES,
+    Ring,
+    encode_slot,
+    slot_of,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Records = list[tuple[int, bytes]]
+
+
+def record(seq: int) -> tuple[int, bytes]:
+    return seq, f"record {seq} ".encode() * 4
+
+
+def written(path: Path, records: Records) -> bytes:
+    ring = Ring.open(path)
+    ring.write(records)
+    ring.close()
+    return path.read_bytes()
+
+
+def read(path: Path) -> Records:
+    ring = Ring.open(path)
+    ring.close()
+    return list(ring.records)
+
+
+def test_a_new_file_takes_all_its_disk_at_once(tmp_path: Path) -> None:
+    ring = Ring.open(tmp_path / "j")
+    ring.close()
+    status = (tmp_path / "j").stat()
+    assert status.st_size == FILE_BYTES
+    assert status.st_blocks * 512 >= FILE_BYTES
+    assert ring.records == ()
+
+
+def test_records_and_epoch_come_back(tmp_path: Path) -> None:
+    ring = Ring.open(tmp_path / "j")
+    ring.write([record(1), record(2)])
+    ring.close()
+    again = Ring.open(tmp_path / "j")
+    again.close()
+    assert again.epoch == ring.epoch
+    assert again.records == (record(1), record(2))
+
+
+def test_the_newest_stay_when_the_ring_is_full(tmp_path: Path) -> None:
+    every = [record(seq) for seq in range(1, 2 * CAPACITY + 10)]
+    written(tmp_path / "j", every)
+    assert read(tmp_path / "j") == every[-CAPACITY:]
+
+
+@pytest.mark.parametrize("last", [3, CAPACITY + 3], ids=["empty-slot", "used-slot"])
+def test_a_write_torn_at_any_byte_leaves_what_was_before(
+    tmp_path: Path, last: int
+) -> None:
+    """Kill -9 or power failure: the slot holds the first bytes of the new record."""
+    path = tmp_path / "j"
+    before = [record(seq) for seq in range(1, last)]
+    content = written(path, before)
+    slot = encode_slot(*record(last))
+    start = slot_of(last) * SLOT_BYTES
+    with path.open("r+b") as file:
+        for torn in range(1, len(slot)):
+            file.seek(start)
+            file.write(slot[:torn] + content[start + torn : start + SLOT_BYTES])
+            file.flush()
+            found = read(path)
+            kept = before[-CAPACITY:]
+            assert found in (kept, kept[1:])
+        file.seek(start)
+        file.write(slot)
+    assert read(path) == [*before, record(last)][-CAPACITY:]
+
+
+def test_a_file_cut_at_any_byte_of_a_record_gives_the_ones_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "j"
+    content = written(path, [record(1), record(2), record(3)])
+    start = slot_of(3) * SLOT_BYTES
+    for cut in range(len(encode_slot(*record(3)))):
+        path.write_bytes(content[: start + cut])
+        assert read(path) == [record(1), record(2)]
+
+
+def test_a_damaged_epoch_is_replaced_and_the_records_stay(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    content = written(path, [record(1)])
+    path.write_bytes(b"\0" * 40 + content[40:])
+    assert read(path) == [record(1)]
+    assert read(path) == [record(1)]
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=3 * SLOT_BYTES))
+def test_any_bytes_can_be_opened(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(content)
+    assert read(path) == []
+
+
+def test_a_record_at_the_wrong_place_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    content = bytearray(written(path, [record(1)]))
+    first, second = SLOT_BYTES, 2 * SLOT_BYTES
+    content[second : second + SLOT_BYTES] = content[first:second]
+    path.write_bytes(content)
+    assert read(path) == [record(1)]
+
+
+def test_a_record_longer_than_its_slot_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        encode_slot(1, b"x" * (PAYLOAD_MAX_BYTES + 1))
+
+
+def test_beginning_again_forgets_everything(tmp_path: Path) -> None:
+    ring = Ring.open(tmp_path / "j")
+    ring.write([record(1)])
+    ring.begin_again("other")
+    ring.close()
+    again = Ring.open(tmp_path / "j")
+    again.close()
+    assert (again.epoch, again.records) == ("other", ())
+
+
+def test_a_short_write_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = Ring.open(tmp_path / "j")
+    with monkeypatch.context() as patch:
+        patch.setattr(ring_module.os, "pwrite", lambda *_: 3)
+        with pytest.raises(OSError, match="only 3 bytes"):
+            ring.write([record(1)])
+    ring.close()
+
+
+def test_a_disk_without_room_is_an_error_and_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    before = set(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(ring_module.os, "posix_fallocate", full)
+        with pytest.raises(OSError, match="No space"):
+            Ring.open(tmp_path / "j")
+    assert set(os.listdir("/proc/self/fd")) == before
