@@ -51,7 +51,9 @@ COMMANDS: dict[str, Command] = {
     "buffer": Command("buffer", "status and verification of the buffer"),
     "learn": Command("learn", "train and activate a model from the healthy past"),
     "models": Command("models", "list, verify, activate and roll back models"),
-    "fleet": Command("fleet", "the cloud half: ingest and report"),
+    "updates": Command("updates", "fetch released models: verified, then in force"),
+    "doctor": Command("doctor", "what runs, what is wrong, what to do"),
+    "fleet": Command("fleet", "the cloud half: ingest, report, train and release"),
 }
 
 _ABOUT = """\
