@@ -242,6 +242,10 @@ class LinkServer:
         except (KeyError, TypeError, ValueError) as error:
             log.warning("%s from %s: bad arguments: %r", request.op, peer.name, error)
             return Reply(request.n, error=f"bad arguments for {request.op}: {error}")
+        except Exception:
+            # A fault of ours in one operation must not end the link for everybody.
+            log.exception("%s from %s failed", request.op, peer.name)
+            return Reply(request.n, error=f"{request.op} failed; see the log")
 
     def _peer(self, writer: asyncio.StreamWriter, process: str) -> Peer:
         pid, uid, gid = _credentials(writer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 KEEPALIVE_S = 60
 SESSION_EXPIRY_S = 3600
 DIAL_WITHIN_S = 5.0
+GATHER_MAX_BYTES = 65_536
 _ARRIVALS_UNANSWERED_MAX = 20
 
 
@@ -40,33 +42,78 @@ class Address:
     password: str | None = None
 
 
-class CountingClient(Client):
-    """Counts what is written to the socket (plain MQTT, before TLS)."""
+class UplinkClient(Client):
+    """Writes many packets at once, and counts (plain MQTT, before TLS).
 
-    count: Callable[[int], None]
+    paho hands every packet to the socket by itself. Between `gather` and `flush` they
+    are put together; what the socket did not take then goes before anything else.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        *,
+        count: Callable[[int], None],
+        **options: Any,  # noqa: ANN401 - as paho takes them
+    ) -> None:
+        self._count_written = count
+        self._gathering = False
+        self._gathered = bytearray()
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            reconnect_on_failure=False,
+            **options,
+        )
+
+    def gather(self) -> None:
+        """Begin to put packets together, up to `GATHER_MAX_BYTES`."""
+        self._gathering = True
+
+    def flush(self) -> None:
+        """Write what was put together, as far as the socket takes it.
+
+        Raises:
+            OSError: The connection is lost.
+        """
+        self._gathering = False
+        with contextlib.suppress(BlockingIOError):
+            self._write_gathered()
+
+    def want_write(self) -> bool:
+        """Tell whether something waits for the socket."""
+        return bool(self._gathered) or super().want_write()
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
+        if self._gathering and len(self._gathered) + len(buf) <= GATHER_MAX_BYTES:
+            self._gathered += buf
+            return len(buf)
+        self._write_gathered()
         written = super()._sock_send(buf)
-        self.count(written)
+        self._count_written(written)
         return written
+
+    def _write_gathered(self) -> None:
+        while self._gathered:
+            written = super()._sock_send(self._gathered)
+            self._count_written(written)
+            del self._gathered[:written]
 
 
 def make_client(
     address: Address, protocol: Protocol, *, count: Callable[[int], None]
-) -> CountingClient:
+) -> UplinkClient:
     """Return a client that has not dialled; `count` is told the bytes of each write."""
     # MQTT 5 says it in CONNECT's own flag (see `connect_blocking`).
     session: dict[str, Any] = {}
     if protocol is Protocol.V311:
         session["clean_session"] = address.session_expiry_s == 0
-    client = CountingClient(
-        CallbackAPIVersion.VERSION2,
+    client = UplinkClient(
         address.client_id,
+        count=count,
         protocol=MQTTProtocolVersion(int(protocol)),
-        reconnect_on_failure=False,
         **session,
     )
-    client.count = count
     client.connect_timeout = DIAL_WITHIN_S
     client.max_inflight_messages = 0  # the drain keeps the window
     client.username = address.username

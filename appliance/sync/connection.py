@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 from paho.mqtt.enums import MQTTErrorCode
 
@@ -21,15 +20,17 @@ from appliance.sync.errors import (
     UplinkLostError,
     UplinkRefusedError,
 )
+from appliance.sync.news import Arrived, Published
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from appliance.sync.client import Address
+    from appliance.sync.client import Address, UplinkClient
+    from appliance.sync.news import News
     from appliance.sync.protocol import Protocol
 
 CONNECT_WITHIN_S = 10.0
@@ -40,27 +41,6 @@ _NO_MATCHING_SUBSCRIBERS = 0x10
 _QOS = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The broker's PUBACK. Under 3.1.1 there is no reason: it always `took` it."""
-
-    mid: int
-    took: bool
-    no_subscribers: bool
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A message of the subscription."""
-
-    topic: str
-    content: bytes
-
-
-News: TypeAlias = Published | Arrived
-
-
 class Connection:
     """A connection that the broker has accepted. Made by `connect` alone.
 
@@ -69,7 +49,7 @@ class Connection:
     answers to is bounded by the caller's window.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: UplinkClient) -> None:
         self.arrivals_lost = 0
         self.window: int | None = None
         self.packet_max_bytes: int | None = None
@@ -89,8 +69,19 @@ class Connection:
         client.on_publish = self._on_publish
         client.on_message = self._on_message
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what is published inside with few system calls."""
+        self._client.gather()
+        try:
+            yield
+        finally:
+            self._flush()
+
     def publish(self, topic: str, payload: bytes) -> int:
         """Hand over a message at QoS 1; return the number that its PUBACK will carry.
+
+        Only inside `together`.
 
         Raises:
             UplinkLostError: The connection has ended.
@@ -100,7 +91,6 @@ class Connection:
         told = self._client.publish(topic, payload, qos=_QOS)
         if told.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._lose(UplinkLostError(f"publishing failed: {told.rc.name}"))
-        self._watch_writing()
         return told.mid
 
     async def news(self) -> AsyncIterator[News]:
@@ -177,7 +167,15 @@ class Connection:
         pending = getattr(self._client.socket(), "pending", None)
         return self._lost is None and pending is not None and pending() > 0
 
+    def _flush(self) -> None:
+        try:
+            self._client.flush()
+        except OSError as error:
+            self._lose(UplinkLostError(f"the connection was lost: {error}"))
+        self._watch_writing()
+
     def _write(self) -> None:
+        self._flush()
         self._check(self._client.loop_write())
         self._watch_writing()
 

@@ -105,6 +105,10 @@ class Drain:
                 return Reading(lane.stream, *wanted)
         return None
 
+    def unanswered(self, reading: Reading) -> None:
+        """Note that the outbox did not answer: the next question asks for less."""
+        self._lanes[reading.stream].unanswered()
+
     def load(
         self, reading: Reading, epoch: str, rows: Sequence[tuple[int, bytes]]
     ) -> None:

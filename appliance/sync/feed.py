@@ -115,13 +115,17 @@ class Feed:
         reading = self._drain.next_read()
         if reading is None:
             return False
-        answer = await self._ask(
-            link,
-            "outbox.read",
-            stream=str(reading.stream),
-            after=reading.after,
-            limit=reading.limit,
-        )
+        try:
+            answer = await self._ask(
+                link,
+                "outbox.read",
+                stream=str(reading.stream),
+                after=reading.after,
+                limit=reading.limit,
+            )
+        except (LinkLostError, TimeoutError):
+            self._drain.unanswered(reading)
+            raise
         try:
             got = msgspec.convert(answer, _Rows)
         except msgspec.ValidationError as error:

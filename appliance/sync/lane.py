@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from appliance.sync.parcel import Packer, Parcel, Progress
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from appliance.wire.outbox import Stream
 
 READ_BYTES = 1_000_000
-READ_ROWS_MIN = 16
 READ_ROWS_MAX = 5_000
+FLYING_MAX_BYTES = 1_000_000
+"""Sent and not acknowledged: a backlog must not stand before what is live."""
 _ROW_BYTES_GUESS = 16_000
 _WAITING_FEW = 2
 
@@ -45,6 +47,7 @@ class Lane:
         self._highest_sent = 0
         self._parcels: deque[Parcel] = deque()
         self._waiting = 0
+        self._flying_bytes = 0
         self._held_off_until_s = 0.0
 
     @property
@@ -58,7 +61,11 @@ class Lane:
         if not (few and self.read_again):
             return None
         limit = int(READ_BYTES / self._row_bytes)
-        return self._cursor, min(max(limit, READ_ROWS_MIN), READ_ROWS_MAX)
+        return self._cursor, min(max(limit, 1), READ_ROWS_MAX)
+
+    def unanswered(self) -> None:
+        """Ask for fewer rows: the answer may have been too long for the link."""
+        self._row_bytes *= 4
 
     def load(
         self,
@@ -99,16 +106,17 @@ class Lane:
         """Return the first parcel that waits to be sent."""
         if self._waiting == 0 or now_s < self._held_off_until_s:
             return None
-        for index, parcel in enumerate(self._parcels):
-            if index >= self._room:
-                return None
+        for parcel in islice(self._parcels, self._room):
             if parcel.progress is Progress.WAITING:
-                return parcel
+                flying_bytes = self._flying_bytes + parcel.size_bytes
+                alone = self._flying_bytes == 0
+                return parcel if alone or flying_bytes <= FLYING_MAX_BYTES else None
         return None
 
     def sent(self, parcel: Parcel, now_s: float) -> None:
         """Note that a parcel was handed to the broker's connection."""
         self._waiting -= 1
+        self._flying_bytes += parcel.size_bytes
         _move(parcel, Progress.SENT, now_s)
         again = min(parcel.last, self._highest_sent) - parcel.first + 1
         self.resent_rows += max(again, 0)
@@ -126,8 +134,7 @@ class Lane:
     def refused(self, parcel: Parcel, now_s: float) -> None:
         """Note that the broker refused it: the lane waits before it tries again."""
         if parcel.progress is Progress.SENT and parcel in self._parcels:
-            _move(parcel, Progress.WAITING, now_s)
-            self._waiting += 1
+            self._ground(parcel, now_s)
             self._grow_patience()
             self._held_off_until_s = now_s + self._patience_s
 
@@ -146,8 +153,7 @@ class Lane:
         """Send again what the broker has not accepted."""
         for parcel in self._parcels:
             if parcel.progress is Progress.SENT:
-                _move(parcel, Progress.WAITING, now_s)
-                self._waiting += 1
+                self._ground(parcel, now_s)
         self._held_off_until_s = 0.0
 
     def check_patience(self, now_s: float) -> bool:
@@ -166,7 +172,7 @@ class Lane:
         if self._parcels:
             self._cursor = self._parcels[0].first - 1
         self._parcels.clear()
-        self._waiting = 0
+        self._waiting = self._flying_bytes = 0
         self.read_again = True
 
     def unmarked(self) -> int | None:
@@ -184,6 +190,11 @@ class Lane:
         self.through = self._marked = self._highest_sent = self._cursor = 0
         self._room = self._window
 
+    def _ground(self, parcel: Parcel, now_s: float) -> None:
+        self._flying_bytes -= parcel.size_bytes
+        self._waiting += 1
+        _move(parcel, Progress.WAITING, now_s)
+
     def _settle_front(self, now_s: float) -> None:
         while self._parcels and self._parcels[0].progress is Progress.ACCEPTED:
             self.through = self._parcels[0].last
@@ -191,8 +202,11 @@ class Lane:
             self._progressed(now_s)
 
     def _drop_front(self) -> None:
-        if self._parcels.popleft().progress is Progress.WAITING:
+        parcel = self._parcels.popleft()
+        if parcel.progress is Progress.WAITING:
             self._waiting -= 1
+        else:
+            self._flying_bytes -= parcel.size_bytes
 
     def _progressed(self, now_s: float) -> None:
         """Be as generous as at the beginning: the other side is there."""

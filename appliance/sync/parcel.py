@@ -36,6 +36,7 @@ class Parcel:
     first: int
     last: int
     payload: bytes
+    size_bytes: int
     progress: Progress = Progress.WAITING
     moved_s: float = 0.0
 
@@ -79,7 +80,12 @@ class Packer:
                     break
                 count = max(1, count // 2)
             yield Parcel(
-                self._stream, epoch, first + begin, first + begin + count - 1, payload
+                self._stream,
+                epoch,
+                first + begin,
+                first + begin + count - 1,
+                payload,
+                len(payload),
             )
             begin += count
 

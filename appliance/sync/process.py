@@ -12,6 +12,7 @@ from appliance.sync.drain import Drain
 from appliance.sync.feed import Feed
 from appliance.sync.memory import Memory, keep, recall
 from appliance.sync.protocol import ProtocolChoice
+from appliance.sync.releases import ReleaseChecks, fetch_command
 from appliance.sync.uplink import Uplink
 
 if TYPE_CHECKING:
@@ -29,15 +30,40 @@ KEEP_PERIOD_S = 10.0
 
 
 async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -> None:
-    """Take the outbox to the fleet until cancelled; return if there is no `[uplink]`.
+    """Take the outbox to the fleet, and look for releases, until cancelled.
 
-    Hub and broker may be absent, come and go, in any order.
+    Return if there is neither `[uplink]` nor `[updates]`. Hub and broker may be
+    absent, come and go, in any order.
     """
+    releases = _releases(config, state_dir, run_dir, clock=clock)
     if config.uplink is None:
         log.info("no [uplink] in the configuration: nothing leaves this gateway")
-        return
-    sync = Sync(config, config.uplink, state_dir, run_dir=run_dir, clock=clock)
-    await sync.run()
+    async with asyncio.TaskGroup() as tasks:
+        if releases is not None:
+            tasks.create_task(releases.run(), name="sync.releases")
+        if config.uplink is not None:
+            sync = Sync(config, config.uplink, state_dir, run_dir=run_dir, clock=clock)
+            sync.releases = releases
+            tasks.create_task(sync.run(), name="sync.rows")
+        if releases is not None or config.uplink is not None:
+            tasks.create_task(_pat_watchdog(clock), name="sync.watchdog")
+
+
+def _releases(
+    config: Config, state_dir: Path, run_dir: Path, *, clock: Clock
+) -> ReleaseChecks | None:
+    if config.updates is None or config.file is None:
+        return None
+    command = fetch_command(config.file, state_dir=state_dir, run_dir=run_dir)
+    return ReleaseChecks(config.updates, command, clock=clock)
+
+
+async def _pat_watchdog(clock: Clock) -> None:
+    notify("READY=1")
+    period_s = watchdog_period_s()
+    while period_s is not None:
+        notify("WATCHDOG=1")
+        await clock.sleep(period_s)
 
 
 class Sync:
@@ -56,6 +82,8 @@ class Sync:
         self._memory_path = state_dir / MEMORY_FILE
         self._memory = recall(self._memory_path, broker)
         self._clock = clock
+        self.releases: ReleaseChecks | None = None
+        """Who looks for releases beside us, for the status."""
         self._acknowledged_by = settings.acknowledged_by
         self._choice = ProtocolChoice(self._memory.protocol, now_s=clock.now_s())
         self._drain = Drain(
@@ -91,8 +119,6 @@ class Sync:
                 tasks.create_task(self._uplink.run(), name="sync.uplink")
                 tasks.create_task(self._feed.run(), name="sync.feed")
                 tasks.create_task(self._keep_memory(), name="sync.memory")
-                tasks.create_task(self._pat_watchdog(), name="sync.watchdog")
-                notify("READY=1")
         finally:
             self._keep()
 
@@ -108,6 +134,7 @@ class Sync:
                 **self._uplink.counters,
                 "bytes_written": self._bytes_written(),
             },
+            "releases": None if self.releases is None else self.releases.status(),
         }
 
     def _wake_feed(self) -> None:
@@ -126,11 +153,3 @@ class Sync:
     def _keep(self) -> None:
         memory = Memory(self._memory.broker, self._choice.spoken, self._bytes_written())
         keep(self._memory_path, memory)
-
-    async def _pat_watchdog(self) -> None:
-        period_s = watchdog_period_s()
-        if period_s is None:
-            return
-        while True:
-            notify("WATCHDOG=1")
-            await self._clock.sleep(period_s)

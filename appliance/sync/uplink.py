@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from appliance.runtime.backoff import Backoff
 from appliance.runtime.tasks import alongside
 from appliance.sync.client import SESSION_EXPIRY_S, Address
-from appliance.sync.connection import Arrived, Published, connect
+from appliance.sync.connection import connect
 from appliance.sync.credentials import password, tls_context
 from appliance.sync.errors import (
     ProtocolRefusedError,
@@ -18,6 +18,7 @@ from appliance.sync.errors import (
     UplinkLostError,
     UplinkRefusedError,
 )
+from appliance.sync.news import Arrived, Published
 from appliance.wire.outbox import ACK, Stream, decode_ack, topic
 
 if TYPE_CHECKING:
@@ -170,7 +171,9 @@ class Uplink:
     async def _send(self, connection: Connection) -> None:
         while True:
             self.wake.clear()
-            self._send_all(connection)
+            with connection.together():
+                self._send_all(connection)
+            self._changed()
             await self.wake.wait()
 
     def _send_all(self, connection: Connection) -> None:
@@ -186,7 +189,6 @@ class Uplink:
                 continue
             mid = connection.publish(self._topics[parcel.stream], parcel.payload)
             self._parcels[mid] = parcel
-        self._changed()
 
     async def _listen(self, connection: Connection) -> None:
         async for news in connection.news():

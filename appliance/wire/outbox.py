@@ -138,6 +138,7 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_compressor = zstandard.ZstdCompressor(level=9)  # for one thread: the uplink's
 _payloads = msgspec.msgpack.Decoder(Payload)
 _acks = msgspec.msgpack.Decoder(Ack)
 _rows = {stream: msgspec.msgpack.Decoder(kind) for stream, kind in _ROW_TYPE.items()}
@@ -178,7 +179,7 @@ def encode_payload(
         rows=tuple(msgspec.Raw(row) for row in rows),
         settled=settled,
     )
-    return zstandard.compress(_encoder.encode(payload), 9)
+    return _compressor.compress(_encoder.encode(payload))
 
 
 def decode_payload(content: bytes) -> tuple[Payload, tuple[Row, ...]]:

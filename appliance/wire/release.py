@@ -16,7 +16,15 @@ SUFFIX = ".tar.zst"
 RELEASE_MAX_BYTES = 64 * 1024 * 1024
 """The longest archive, packed or not: a bound against hostile input."""
 
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+_Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+_Folder = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A(?!active\Z|previous\Z)[^./\x00-\x1f][^/\x00-\x1f]*\Z",
+        max_length=128,
+    ),
+]
+"""A name that can be a folder on the shelf, and none of its links."""
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,11 +34,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema: int = SCHEMA
-    asset: _Name
-    version: _Name
+    asset: _Folder
+    version: _Folder
     release_counter: Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
     features_version: int
-    sites: tuple[_Name, ...]
+    sites: tuple[_Pattern, ...]
 
     def is_for(self, site: str, gateway: str) -> bool:
         """Say whether a pattern matches `site` or `site/gateway` (as in a shell)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 from appliance.config import Config, SiteSettings, UplinkSettings
 from appliance.link.roles import Role
-from appliance.link.server import LinkServer, Peer
+from appliance.link.server import LinkServer, Peer, RefusedError
 from appliance.runtime.clock import SystemClock
 from appliance.runtime.tasks import alongside, helpers
 from appliance.sync import connection as connection_module
@@ -58,6 +59,7 @@ class Hub:
         self.epoch = epoch
         self.status: dict[str, Any] = {}
         self.acks = 0
+        self.refusals = 0
         self._path = run_dir / "hub.sock"
         self._rows: dict[str, dict[int, bytes]] = {stream: {} for stream in Stream}
         self._last = dict.fromkeys(Stream, 0)
@@ -107,6 +109,9 @@ class Hub:
 
     async def _ack(self, args: Mapping[str, Any], _peer: Peer) -> object:
         assert args["epoch"] == self.epoch
+        if self.refusals:
+            self.refusals -= 1
+            raise RefusedError("the disk is full")
         rows = self._rows[args["stream"]]
         gone = [seq for seq in rows if seq <= args["through"]]
         for seq in gone:
@@ -338,6 +343,36 @@ async def test_sync_hub_and_fleet_may_come_in_any_order_and_a_lost_outbox_begins
         ("epoch-1", 5),
         ("epoch-2", 3),
     ]
+
+
+@needs_mosquitto
+async def test_a_hub_that_restarts_or_refuses_and_rows_too_long_for_its_link(
+    tmp_path: Path,
+) -> None:
+    hub = Hub(tmp_path)
+    hub.refusals = 2
+    noise = random.Random(1)
+    for number in range(40):  # 20 MB: one answer would be longer than a frame
+        content = noise.randbytes(500_000)
+        hub.put(
+            Stream.SNIPPET,
+            SnippetRow("P-101/DE/x", DAY_NS + number, 25600.0, 1, content, "anomaly"),
+        )
+    hub.put(Stream.EVENT, event(1))
+    port, lake = free_port(), tmp_path / "lake"
+    with (
+        broker_at(port, "mosquitto", tmp_path) as broker,
+        ingest_from(port, lake) as ingest,
+    ):
+        await broker.start()
+        await ingest.start()
+        async with syncing(tmp_path, port):
+            async with hub.serving():
+                await hub.until(lambda: hub.acks > 0)
+            async with hub.serving():
+                await hub.until_empty()
+    found = report(lake)
+    assert (found.rows, found.duplicates, found.complete) == (41, 0, True)
 
 
 @needs_mosquitto

@@ -105,6 +105,18 @@ async def test_a_refusal_an_unknown_operation_and_bad_arguments_are_told_apart(
                 await link.request("bypass")
 
 
+async def test_a_fault_of_ours_is_answered_and_ends_nothing(tmp_path: Path) -> None:
+    async def fail(_args: Mapping[str, Any], _peer: Peer) -> None:
+        raise OSError("disk")
+
+    async with serving(tmp_path / "s") as server:
+        server.operation("read", fail)
+        async with connect(tmp_path / "s", process="t") as link:
+            for _ in range(2):
+                with pytest.raises(LinkRefusedError, match="read failed; see the log"):
+                    await link.request("read")
+
+
 async def test_subscribers_get_batches_and_events(tmp_path: Path) -> None:
     async with serving(tmp_path / "s") as server:
         what = ("batches", "events")

@@ -234,6 +234,26 @@ def test_rows_beyond_a_hole_wait_for_the_next_reading() -> None:
     assert (parcel.first, parcel.last, payload.settled) == (5, 6, 4)
 
 
+def test_an_outbox_that_does_not_answer_is_asked_for_less() -> None:
+    one = drain()
+    first = one.next_read()
+    assert first is not None
+    for _ in range(5):
+        one.unanswered(first)
+    again = one.next_read()
+    assert again is not None
+    assert first.limit > again.limit == 1
+
+
+def test_a_backlog_does_not_stand_before_what_is_live() -> None:
+    one = drain(window=100, payload_max=300_200)
+    give(one, Stream.SUMMARY, [(seq, noise(seq, 300_000)) for seq in range(1, 9)])
+    assert len(send(one)) == 3
+    one.wake()
+    give(one, Stream.EVENT, rows(1, 1))
+    assert [parcel.stream for parcel in send(one)] == [Stream.EVENT]
+
+
 def test_a_broker_that_owes_answers_is_noticed() -> None:
     one, parcel = sent_one(fleet_mode=True)
     assert one.stalled_s(30.0) == 30.0
