@@ -81,11 +81,10 @@ class Journal:
 
         `causes` are then those latched when that life ended.
         """
-        try:
-            await asyncio.to_thread(self._restore)
-        except OSError as error:
+        refusal = await asyncio.to_thread(self._restore)
+        if refusal is not None:
             self.epoch = str(uuid.uuid4())
-            self._troubled(error)
+            self._troubled(refusal)
 
     def append(self, event: EventMessage, causes: Mapping[str, tuple[str, ...]]) -> int:
         """Queue an event and the latched causes; return its number."""
@@ -146,8 +145,11 @@ class Journal:
         async with self._progress:
             self._progress.notify_all()
 
-    def _restore(self) -> None:
-        self._ring = Ring.open(self._path)
+    def _restore(self) -> OSError | None:
+        try:
+            self._ring = Ring.open(self._path)
+        except OSError as error:
+            return error
         self.epoch = self._ring.epoch
         for _, payload in self._ring.records:
             try:
@@ -157,6 +159,7 @@ class Journal:
             self._entries.append(entry)
             self._last_seq = self.committed_seq = entry.event.seq
             self.causes = entry.causes
+        return None
 
     def _write(self, batch: tuple[Entry, ...]) -> None:
         with self._one_thread:

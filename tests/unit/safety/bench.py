@@ -6,7 +6,7 @@ import asyncio
 import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from appliance.config import ElementSettings, InitiatorSettings
 from appliance.domain.ports import OutputFailedError
@@ -23,7 +23,7 @@ from appliance.safety.latch import Report
 from appliance.safety.logic import Commands, Matrix, Readings, Turn, power_up, step
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from appliance.safety.logic import State
 
@@ -38,12 +38,11 @@ class MakeElement(Protocol):
     def __call__(self, **changes: Any) -> ElementSettings: ...  # noqa: ANN401
 
 
-class MakeBench(Protocol):
-    def __call__(self, *rows: InitiatorSettings, **changes: Any) -> Bench: ...  # noqa: ANN401
-
-
 class MakeSample(Protocol):
     def __call__(self, tag: str, given: Given) -> Sample: ...
+
+
+MakeBench: TypeAlias = "Callable[..., Bench]"
 
 
 def a_row(**changes: Any) -> InitiatorSettings:  # noqa: ANN401
@@ -86,7 +85,7 @@ def a_sample(tag: str, given: Given, time_ns: int = 1) -> Sample:
 
 @dataclass
 class Bench:
-    """Plays scans of 1/8 s (exact in binary). The plant obeys: feedback follows the order at once."""
+    """Plays scans of 1/8 s (exact in binary); the output obeys at once."""
 
     matrix: Matrix
     state: State
@@ -144,7 +143,6 @@ class Bench:
         self.names.clear()
         return self
 
-    @property
     def tripped(self) -> bool:
         return any(latch.tripped for latch in self.state.latches.values())
 
@@ -194,7 +192,7 @@ class FakePlant:
         self.points: dict[str, float] = {}
         self.writes: list[tuple[str, float]] = []
         self.reads = 0
-        self.running = 1.0
+        self.running: Given = 1.0
         self.refuse = False
         self.hang = asyncio.Event()
         self.hang.set()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def test_power_up_is_tripped_and_says_so(bench: MakeBench) -> None:
     pump = bench()
     turn = pump.scan()
-    assert pump.tripped
+    assert pump.tripped()
     assert pump.first_out == "power-up"
     assert turn.orders["motor"].may_run is False
 
@@ -36,7 +36,7 @@ def test_a_restored_first_out_stays_first(bench: MakeBench) -> None:
 
 def test_a_reset_lets_it_run_when_all_is_proved(bench: MakeBench) -> None:
     pump = bench().ready()
-    assert not pump.tripped
+    assert not pump.tripped()
     turn = pump.scan()
     assert turn.orders["motor"].may_run
     assert turn.orders["motor"].beat
@@ -57,9 +57,9 @@ def test_trips_only_after_the_demand_has_lasted_for_the_on_delay(
     pump = bench(row(on_delay_s=0.5)).ready()
     pump.values["P/a"] = 8.0
     pump.scans(0.5)
-    assert not pump.tripped
+    assert not pump.tripped()
     pump.scan()
-    assert pump.tripped
+    assert pump.tripped()
 
 
 def test_a_short_excursion_restarts_the_on_delay(
@@ -69,9 +69,9 @@ def test_a_short_excursion_restarts_the_on_delay(
     for value in (8.0, 1.0, 8.0):
         pump.values["P/a"] = value
         pump.scans(0.5)
-        assert not pump.tripped
+        assert not pump.tripped()
     pump.scan()
-    assert pump.tripped
+    assert pump.tripped()
 
 
 def test_stays_tripped_when_the_demand_goes_away(bench: MakeBench) -> None:
@@ -80,7 +80,7 @@ def test_stays_tripped_when_the_demand_goes_away(bench: MakeBench) -> None:
     pump.scan()
     pump.values["P/a"] = 1.0
     pump.scans(100.0)
-    assert pump.tripped
+    assert pump.tripped()
     assert pump.names[:4] == ["demand", "first_out", "demand_cleared", "stop_confirmed"]
 
 
@@ -90,7 +90,7 @@ def test_reset_is_refused_while_the_demand_lasts(bench: MakeBench) -> None:
     pump.scan()
     pump.scan()
     assert pump.reset().refusals == ("the demand of high lasts",)
-    assert pump.tripped
+    assert pump.tripped()
     assert pump.names[-1] == "reset_refused"
 
 
@@ -118,7 +118,7 @@ def test_reset_is_refused_with_a_bad_input_that_the_vote_excludes(
     pump = bench(row(channels=("P/a", "P/b"), vote="1oo2", bad_is="exclude")).ready()
     pump.values["P/b"] = "bad"
     pump.scan()
-    assert not pump.tripped
+    assert not pump.tripped()
     pump.scan(stop="tea")
     pump.scan()
     assert pump.reset().refusals == ("P/b is bad",)
@@ -157,13 +157,13 @@ def test_a_held_reset_resets_once_only(bench: MakeBench) -> None:
     pump.scan(stop="tea", reset=held)
     for _ in range(5):
         assert pump.scan(reset=held).refusals == ()
-        assert pump.tripped
+        assert pump.tripped()
     pump.scan()
     pump.scan(reset=held)
-    assert not pump.tripped
+    assert not pump.tripped()
     pump.scan(reset=held, stop="tea")
     pump.scan(reset=held)
-    assert pump.tripped
+    assert pump.tripped()
 
 
 def test_reset_is_refused_when_nothing_is_tripped_or_a_stop_is_pressed(
@@ -239,14 +239,14 @@ def test_a_reset_of_one_element_leaves_the_other_tripped(
     assert not pump.state.latches["valve"].tripped
 
 
-# ------------------------------------------------------------------ late, read, heartbeat
+# ---------------------------------------------------- late, read, heartbeat
 
 
 def test_a_lost_packet_stops_nothing_but_the_heartbeat(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.values["P/a"] = None
     turn = pump.scans(0.5)
-    assert not pump.tripped
+    assert not pump.tripped()
     assert not turn.orders["motor"].beat
     pump.values["P/a"] = 1.0
     assert pump.scan().orders["motor"].beat
@@ -256,9 +256,9 @@ def test_a_channel_late_beyond_its_budget_is_a_demand(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.values["P/a"] = None
     pump.scans(1.0)
-    assert not pump.tripped
+    assert not pump.tripped()
     pump.scan()
-    assert pump.tripped
+    assert pump.tripped()
     assert pump.first_out == "high"
     assert pump.names[:3] == ["channel_late", "channel_bad", "demand"]
 
@@ -303,7 +303,7 @@ def test_an_unconfirmed_stop_is_told_and_withholds_the_heartbeat(
 def test_an_output_that_cannot_be_written_becomes_a_trip(bench: MakeBench) -> None:
     pump = bench().ready()
     for _ in range(17):
-        assert not pump.tripped
+        assert not pump.tripped()
         pump.reports["motor"] = Report(point=None, written=False)
         pump.scan()
     assert pump.first_out == "output lost"
@@ -317,13 +317,13 @@ def test_an_output_written_again_in_time_is_no_trip(bench: MakeBench) -> None:
             pump.scan()
         pump.scan()
         pump.scan()
-    assert not pump.tripped
+    assert not pump.tripped()
 
 
 def test_a_pause_longer_than_the_budget_of_a_row_is_a_trip(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.scan(dt_s=1.0)
-    assert not pump.tripped
+    assert not pump.tripped()
     pump.scan(dt_s=1.125)
     assert pump.first_out == "scan overrun"
 
@@ -345,7 +345,7 @@ def test_observe_judges_but_never_beats(bench: MakeBench) -> None:
     pump = bench(armed=False).ready()
     pump.values["P/a"] = 8.0
     turn = pump.scan()
-    assert pump.tripped
+    assert pump.tripped()
     assert not turn.orders["motor"].beat
     pump.running = 1.0
     pump.scans(10.0)
@@ -399,7 +399,7 @@ def test_a_model_that_is_absent_stale_or_bad_is_no_demand_but_is_told(
 ) -> None:
     with_model.models["model"] = word
     turn = with_model.scans(3.0)
-    assert not with_model.tripped
+    assert not with_model.tripped()
     assert turn.orders["motor"].beat
     assert "channel_bad" in with_model.names
 
@@ -436,7 +436,7 @@ def test_a_bypassed_row_does_not_stop_but_is_seen(bench: MakeBench) -> None:
     pump.scan(bypasses=(a_bypass(pump.now_s + 60),))
     pump.values["P/a"] = 9.0
     turn = pump.scan()
-    assert not pump.tripped
+    assert not pump.tripped()
     assert pump.state.rows["high"].bare_demand
     assert "(bypassed)" in turn.events[0].message
     assert str(pump.state.rows["high"].vote) == "bypassed"
@@ -449,9 +449,9 @@ def test_a_bypass_that_ends_in_demand_trips_in_that_scan(
     pump.scan(bypasses=(a_bypass(pump.now_s + 5.0),))
     pump.values["P/a"] = 9.0
     pump.scans(4.75)
-    assert not pump.tripped
+    assert not pump.tripped()
     pump.scan()
-    assert pump.tripped
+    assert pump.tripped()
     assert "bypass_expired" in pump.names
 
 
@@ -474,11 +474,11 @@ def test_a_bypassed_channel_leaves_the_vote_to_the_others(
     pump.values["P/a"] = 9.0
     pump.values["P/b"] = 9.0
     pump.scan()
-    assert not pump.tripped
+    assert not pump.tripped()
     assert pump.state.rows["high"].bare_demand
     pump.values["P/c"] = 9.0
     pump.scan()
-    assert pump.tripped
+    assert pump.tripped()
 
 
 def test_a_bypassed_bad_channel_does_not_forbid_the_reset(bench: MakeBench) -> None:
@@ -512,4 +512,4 @@ def test_without_a_field_row_no_pause_is_too_long(
     pump = bench(row(id="model", source="model", channels=())).ready()
     pump.models["model"] = 0.0
     pump.scan(dt_s=1e6)
-    assert not pump.tripped
+    assert not pump.tripped()

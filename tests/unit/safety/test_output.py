@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from appliance.safety import output as output_module
+from appliance.safety.latch import Report
 from appliance.safety.logic import Order
 from appliance.safety.output import ATTEMPTS, REFRESH_S, ElementWriter
 
@@ -136,8 +137,7 @@ async def test_a_failing_stop_is_tried_a_bounded_number_of_times_per_scan(
         plant.refuse = False
         writer.order(STOP)
         await settled()
-        assert writer.report.point is False
-        assert writer.report.written
+        assert writer.report == Report(point=False, written=True)
         assert plant.writes[-1] == ("beat", 1.0)
 
 

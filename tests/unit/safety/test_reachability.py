@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 HORIZON = 3
 LOW, HIGH, BAD, LATE = 1.0, 9.0, math.nan, "late"
+VALUES: tuple[float | str, ...] = (LOW, HIGH, BAD, LATE)
 PRESSED = frozenset({"motor"})
 PEOPLE = (
     Commands(),
@@ -113,14 +114,14 @@ class Explorer:
         channels = matrix.rows[0].channels
         self.inputs = [
             Input(values, running, obeys, commands)
-            for values in product((LOW, HIGH, BAD, LATE), repeat=len(channels))
+            for values in product(VALUES, repeat=len(channels))
             for running, obeys in ((0.0, True), (1.0, True), (1.0, False))
             for commands in PEOPLE
         ]
         self._samples = {
             (tag, str(value)): make(tag, value)
             for tag in (*channels, "P/running")
-            for value in (LOW, HIGH, BAD, LATE, 0.0)
+            for value in (*VALUES, 0.0)
         }
 
     def readings(self, state: State, given: Input) -> Readings:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.safety import ring as ring_module
 from appliance.safety.ring import (
     CAPACITY,
     FILE_BYTES,
@@ -20,14 +19,15 @@ from appliance.safety.ring import (
     slot_of,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 Records = list[tuple[int, bytes]]
 
 
 def record(seq: int) -> tuple[int, bytes]:
     return seq, f"record {seq} ".encode() * 4
+
+
+def open_files() -> set[str]:
+    return {each.name for each in Path("/proc/self/fd").iterdir()}
 
 
 def written(path: Path, records: Records) -> bytes:
@@ -147,7 +147,7 @@ def test_a_short_write_is_an_error(
 ) -> None:
     ring = Ring.open(tmp_path / "j")
     with monkeypatch.context() as patch:
-        patch.setattr(ring_module.os, "pwrite", lambda *_: 3)
+        patch.setattr("os.pwrite", lambda *_: 3)
         with pytest.raises(OSError, match="only 3 bytes"):
             ring.write([record(1)])
     ring.close()
@@ -159,9 +159,9 @@ def test_a_disk_without_room_is_an_error_and_leaves_nothing_open(
     def full(*_: int) -> None:
         raise OSError(28, os.strerror(28))
 
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_files()
     with monkeypatch.context() as patch:
-        patch.setattr(ring_module.os, "posix_fallocate", full)
+        patch.setattr("os.posix_fallocate", full)
         with pytest.raises(OSError, match="No space"):
             Ring.open(tmp_path / "j")
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
