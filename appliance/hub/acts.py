@@ -94,6 +94,7 @@ class Acts:
         server.operation("status", self._tell_status)
         server.operation("history", self._history)
         server.operation("process.status", self._process_status, role=Role.OPERATOR)
+        server.operation("model.may_activate", _well, role=Role.MAINTAINER)
         server.operation("model.activate", self._activate, role=Role.MAINTAINER)
         server.operation("outbox.read", self._outbox_read)
         server.operation("outbox.ack", self._outbox_ack, role=Role.OPERATOR)
@@ -206,6 +207,10 @@ def storage_status(store: BufferStore) -> dict[str, Any]:
         "last_error": store.last_error,
         "usage": None if usage is None else asdict(usage),
     }
+
+
+async def _well(_args: Mapping[str, Any], _peer: Peer) -> None:
+    """Whoever comes so far has the role."""
 
 
 def _shelve_of(args: Mapping[str, Any]) -> Shelve:

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from typing import TYPE_CHECKING, Any
 
-from appliance.acquisition.link_source import LinkSource
-from appliance.acquisition.supervisor import (
-    FIRST_RETRY_S,
-    LONGEST_RETRY_S,
-    RETRY_JITTER,
-    SourceState,
-    supervise,
-)
 from appliance.alarms.engine import AlarmEngine
 from appliance.domain.event import Event, EventKind
 from appliance.hub.acts import Acts, storage_status
 from appliance.hub.assets import Assets
 from appliance.hub.demands import Demands
+from appliance.hub.describe import offer_description
 from appliance.hub.latest import Latest
+from appliance.hub.link_source import LinkSource
 from appliance.hub.neighbours import Inference, Safety
 from appliance.hub.pipeline import Pipeline
 from appliance.hub.places import places_of
 from appliance.hub.recall import recall
 from appliance.hub.recorder import EventRecorder
 from appliance.hub.reports import Reports
+from appliance.hub.sources import Sources
 from appliance.hub.summaries import Summaries
 from appliance.hub.tagtable import TagTable
 from appliance.link.roles import role_resolver
 from appliance.link.server import LinkServer
-from appliance.runtime.backoff import Backoff
 from appliance.runtime.notify import notify, watchdog_period_s
-from appliance.runtime.plugins import load_connector
 from appliance.storage.store import open_store
 
 if TYPE_CHECKING:
@@ -41,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.config import Config
-    from appliance.domain.ports import Clock, Source
+    from appliance.domain.ports import Clock
     from appliance.domain.tag import Tag, TagId
     from appliance.hub.recall import Recalled
     from appliance.storage.store import BufferStore
@@ -83,18 +75,13 @@ class Hub:
         self._store = store
         self._run_dir = run_dir
         self._clock = clock
-        self._sources: dict[str, Source] = {
-            settings.name: load_connector(settings.connector).source(settings, clock)
-            for settings in config.sources
-        }
-        self._states = dict.fromkeys(self._sources, SourceState.LOST)
-        self._faults = 0
         self._latest = Latest()
         self._table = TagTable()
         self._server = LinkServer(
             run_dir / HUB_SOCKET, process="hub", role_of=role_resolver(config.roles)
         )
         self._recorder = EventRecorder(store, self._server.publish_event)
+        self._sources = Sources(config.sources, clock=clock, hear=self._recorder.tell)
         self._summaries = (
             None if config.uplink is None else Summaries(config.uplink.summary_period_s)
         )
@@ -110,7 +97,7 @@ class Hub:
         own = frozenset(self._table.numbers)
         alarms = AlarmEngine(
             config.alarms,
-            places_of(config, self._sources, self._table.numbers),
+            places_of(config, self._sources.by_name, self._table.numbers),
             now_s=clock.now_s(),
             utc_ns=clock.utc_ns(),
             recalled=recalled.alarms,
@@ -149,6 +136,7 @@ class Hub:
             status=self._status,
         )
         self._acts.offer(self._server)
+        offer_description(self._server, config)
         self._meet_inference()
         if config.initiators:
             self._meet_safety(own, recalled)
@@ -169,8 +157,11 @@ class Hub:
             start("health", self._report_health())
             start("demands", self._demands.run())
             start("watchdog", self._watchdog())
-            for name, source in self._sources.items():
-                start(f"source.{name}", self._supervise(source))
+            for name, source in self._sources.by_name.items():
+                work = self._sources.supervise(
+                    source, self._table.numbers, self._pipeline.ingest
+                )
+                start(f"source.{name}", work)
 
     async def close(self) -> None:
         """After the end of all tasks: what was told is committed."""
@@ -195,10 +186,10 @@ class Hub:
             self._table.numbers,
             self._pipeline,
             clock=self._clock,
-            on_change=self._source_changed,
+            on_change=self._sources.changed,
         )
         if self._config.assets:
-            self._states[inference.name] = SourceState.LOST
+            self._sources.expect(inference.name)
         self._server.on_batch = inference.take
         self._server.on_leave = inference.leave
 
@@ -210,13 +201,14 @@ class Hub:
             hear=self._pipeline.hear,
             server=self._server,
         )
-        self._states[SAFETY] = SourceState.LOST
-        self._sources[SAFETY] = LinkSource(
-            self._run_dir / SAFETY_SOCKET,
-            name=SAFETY,
-            register=safety.register,
-            on_event=safety.hear,
-            last_seen=safety.last_seen,
+        self._sources.add(
+            LinkSource(
+                self._run_dir / SAFETY_SOCKET,
+                name=SAFETY,
+                register=safety.register,
+                on_event=safety.hear,
+                last_seen=safety.last_seen,
+            )
         )
 
     def _tell_start(self, recalled: Recalled) -> None:
@@ -235,35 +227,6 @@ class Hub:
             self._summaries.grow(self._table.size)
         self._server.set_tags(self._store.epoch, self._table.entries())
         return numbers
-
-    def _source_changed(self, name: str, state: SourceState, reason: str) -> None:
-        self._states[name] = state
-        self._faults += state is SourceState.FAULTY
-        said = f": {reason}" if reason else ""
-        self._pipeline.hear(
-            Event(
-                kind=EventKind.SOURCE,
-                name=state,
-                time_ns=self._clock.utc_ns(),
-                message=f"source {name} is {state}{said}",
-                details={"source": name},
-            )
-        )
-
-    async def _supervise(self, source: Source) -> None:
-        await supervise(
-            source,
-            self._table.numbers,
-            self._pipeline.ingest,
-            clock=self._clock,
-            backoff=Backoff(
-                FIRST_RETRY_S,
-                LONGEST_RETRY_S,
-                jitter=RETRY_JITTER,
-                spread=random.SystemRandom().random,
-            ),
-            on_change=self._source_changed,
-        )
 
     async def _tick(self) -> None:
         while True:
@@ -299,10 +262,12 @@ class Hub:
                 **self._store.counters(),
                 **self._pipeline.counters,
                 **self._recorder.counters,
-                "source_faults": self._faults,
+                "source_faults": self._sources.faults,
                 **{f"link_{k}": v for k, v in self._server.counters.items()},
             },
-            "sources": {name: str(state) for name, state in self._states.items()},
+            "sources": {
+                name: str(state) for name, state in self._sources.states.items()
+            },
             "confirmed_ns": {
                 group: each.utc_ns for group, each in self._latest.confirmed.items()
             },

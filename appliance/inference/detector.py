@@ -62,6 +62,7 @@ class BundleDetector:
         self.version = manifest.version
         self.features = manifest.features
         self.limit = manifest.limit
+        self.window_s = manifest.window_s
         self._session = _session_of(bundle.graph)
         self._tags = tuple(dict.fromkeys(tag_of(name) for name in self.features))
         place = {tag: i for i, tag in enumerate(self._tags)}

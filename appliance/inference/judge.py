@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -60,6 +61,7 @@ class AssetJudge:
         self.hop_s = asset.detection.hop_s
         self.windows_judged = 0
         self._asset = asset
+        self._tag_numbers = numbers
         self._model: AssetModel = asset_model(config, asset)
         self._windows = Windows(self._model, numbers)
         self._group = derived_group(asset.id)
@@ -87,8 +89,16 @@ class AssetJudge:
         }
 
     def use(self, detector: BundleDetector) -> None:
-        """Judge by another model from now on; its health begins anew."""
-        asset = self._asset
+        """Judge by another model from now on; its health begins anew.
+
+        A model learned on windows of another length gets its own: how long a window
+        is belongs to the model, how often one is judged to the configuration.
+        """
+        asset, window_s = self._asset, detector.window_s
+        if window_s != self._model.window_s:
+            self.hop_s = min(asset.detection.hop_s, window_s)
+            self._model = replace(self._model, window_s=window_s, hop_s=self.hop_s)
+            self._windows = Windows(self._model, self._tag_numbers)
         track = HealthTrack(
             asset.id,
             limit=detector.limit,
@@ -129,7 +139,9 @@ class AssetJudge:
             return None
         detector, track = self._judging
         verdict = Verdict(math.nan, detector.limit)
-        if window.mode is Mode.RUNNING:
+        # gathered for the model before this one, it may be of another length
+        own = math.isclose(window.duration_s, detector.window_s, abs_tol=1e-6)
+        if own and window.mode is Mode.RUNNING:
             verdict = detector.judge(feature_vector(self._model, window))
         self.windows_judged += 1
         health = track.observe(

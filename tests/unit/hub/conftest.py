@@ -10,7 +10,6 @@ import pytest
 from appliance.alarms.engine import AlarmEngine
 from appliance.alarms.watch import Place
 from appliance.config import AlarmSettings, AssetSettings, InitiatorSettings
-from appliance.domain.event import Event
 from appliance.domain.health import derived_group, derived_tags
 from appliance.domain.tag import Tag, TagId
 from appliance.hub.assets import Assets
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.domain.batch import Batch
+    from appliance.domain.event import Event
     from appliance.wire.messages import BatchMessage, EventMessage
     from appliance.wire.outbox import Row, Stream
 

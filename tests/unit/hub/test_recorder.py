@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,9 +11,7 @@ from appliance.hub import recorder as recorder_module
 from appliance.hub.recorder import EventRecorder
 from appliance.runtime.tasks import alongside
 from appliance.storage.connection import StoreUnavailableError
-
-if TYPE_CHECKING:
-    from appliance.wire.messages import EventMessage
+from appliance.wire.messages import EventMessage
 
 
 def event(name: str) -> Event:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from appliance.acquisition.link_source import LinkSource
 from appliance.domain.batch import batch_of
 from appliance.domain.ports import Source, SourceUnavailableError
 from appliance.domain.tag import TagId
+from appliance.hub.link_source import LinkSource
 from appliance.link.roles import Role
 from appliance.link.server import LinkServer, RefusedError
 from appliance.runtime.tasks import alongside
