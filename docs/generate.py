@@ -15,10 +15,12 @@ from appliance.config import (
     ElementSettings,
     InferenceSettings,
     InitiatorSettings,
+    MetricsSettings,
     RoleSettings,
     SafetySettings,
     SiteSettings,
     StorageSettings,
+    UpdatesSettings,
     UplinkSettings,
 )
 from appliance.runtime.plugins import connector_names, load_connector
@@ -35,8 +37,10 @@ SECTIONS: dict[str, type[Settings]] = {
     "[[safety.elements]]": ElementSettings,
     "[storage]": StorageSettings,
     "[uplink]": UplinkSettings,
+    "[updates]": UpdatesSettings,
     "[inference]": InferenceSettings,
     "[roles]": RoleSettings,
+    "[metrics]": MetricsSettings,
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from appliance.config import Config
 
 LEAST_FREE_BYTES = 200_000_000
+PROCESSES = ("safety", "inference")
 
 
 class Grade(StrEnum):
@@ -122,6 +123,8 @@ def of_hub(status: Mapping[str, Any] | None) -> Iterator[Finding]:
         return
     yield Finding(Grade.WELL, "hub", f"runs, buffer {status['epoch']}")
     for name, state in status["sources"].items():
+        if name in PROCESSES:
+            continue  # judged below, by their own word
         if state == "connected":
             yield Finding(Grade.WELL, f"source {name}", "connected")
         else:

@@ -8,9 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from appliance.commands.common import add_config, add_places, configuration
-from appliance.commands.exits import EXIT_WELL
+from appliance.commands.exits import EXIT_WELL, CommandError
 from appliance.runtime import logs
 from appliance.runtime.clock import SystemClock
+from appliance.runtime.startup import CannotStartError
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +50,10 @@ def run(args: argparse.Namespace) -> int:
     work = module.run(
         config, state_dir=args.state_dir, run_dir=args.run_dir, clock=SystemClock()
     )
-    asyncio.run(until_signalled(work))
+    try:
+        asyncio.run(until_signalled(work))
+    except CannotStartError as error:
+        raise CommandError(f"{args.process} cannot start: {error}") from error
     return EXIT_WELL
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from appliance.config.locate import KeyPath
     from appliance.config.model import AssetSettings, Config
 
+_RESERVED = frozenset({"safety", "inference"})
+"""Names under which the hub lists the other processes among its sources."""
+
 Finding: TypeAlias = "tuple[KeyPath, str, str]"
 
 
@@ -33,6 +36,7 @@ def cross_check(draft: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     for table, key in (("initiators", "id"), ("elements", "id")):
         yield from _twice(("safety", table), safety.get(table), key)
     yield from _twice(("assets",), raw.get("assets"), "id")
+    yield from _reserved(raw)
     yield from _assets(draft, raw, hub_tags)
     yield from _alarms(raw, hub_tags | {tag.id for tag in draft.derived_tags()})
     yield from _initiators(draft, safety, safety_tags)
@@ -80,6 +84,14 @@ def _twice(path: KeyPath, found: object, key: str) -> Iterator[Finding]:
         seen[name] += 1
         if seen[name] == 2:  # noqa: PLR2004 - the second one is the mistake
             yield (*path, index, key), f"{name!r} is used twice", "rename one"
+
+
+def _reserved(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    for index, source in enumerate(_tables(raw.get("sources"))):
+        name = source.get("name")
+        if name in _RESERVED:
+            problem = f"{name!r} is the name of one of our processes"
+            yield ("sources", index, "name"), problem, "rename the source"
 
 
 def _assets(draft: Config, raw: Mapping[str, Any], tags: set[str]) -> Iterator[Finding]:

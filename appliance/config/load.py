@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -15,9 +16,11 @@ from appliance.config.model import (
     AssetSettings,
     Config,
     InferenceSettings,
+    MetricsSettings,
     RoleSettings,
     SiteSettings,
     StorageSettings,
+    UpdatesSettings,
     UplinkSettings,
 )
 from appliance.config.problem import Problem
@@ -40,7 +43,7 @@ CONFIG_VERSION = 1
 
 _SECTIONS = (
     "config_version", "site", "sources", "assets", "alarms", "safety", "storage",
-    "uplink", "inference", "roles",
+    "uplink", "updates", "inference", "roles", "metrics",
 )  # fmt: skip
 _SAFETY_TABLES = ("sources", "initiators", "elements", "matrix")
 
@@ -71,7 +74,7 @@ def load_config(path: Path) -> Config:
     config, problems = check_text(text)
     if config is None or problems:
         raise ConfigError(str(path), problems)
-    return config
+    return replace(config, file=path.absolute())
 
 
 def check_text(text: str) -> tuple[Config | None, tuple[Problem, ...]]:
@@ -100,9 +103,6 @@ class _Reading:
         safety = self._table(("safety",))
         rest = {key: val for key, val in safety.items() if key not in _SAFETY_TABLES}
         site = self._part(SiteSettings, ("site",), self._table(("site",)))
-        uplink = None
-        if "uplink" in self._raw:
-            uplink = self._part(UplinkSettings, ("uplink",), self._table(("uplink",)))
         draft = Config(
             site=site or SiteSettings(id="?", gateway="?"),
             sources=self._sources(("sources",)),
@@ -114,9 +114,11 @@ class _Reading:
             elements=self._parts(ElementSettings, ("safety", "elements")),
             matrix=self._matrix(),
             storage=self._section(StorageSettings, "storage"),
-            uplink=uplink,
+            uplink=self._optional(UplinkSettings, "uplink"),
+            updates=self._optional(UpdatesSettings, "updates"),
             inference=self._section(InferenceSettings, "inference"),
             roles=self._section(RoleSettings, "roles"),
+            metrics=self._optional(MetricsSettings, "metrics"),
         )
         for path, problem, remedy in cross_check(draft, self._raw):
             self._add(path, problem, remedy)
@@ -136,6 +138,11 @@ class _Reading:
 
     def _section(self, kind: type[_Part], name: str) -> _Part:
         return self._part(kind, (name,), self._table((name,))) or kind()
+
+    def _optional(self, kind: type[_Part], name: str) -> _Part | None:
+        if name not in self._raw:
+            return None
+        return self._part(kind, (name,), self._table((name,)))
 
     def _part(self, kind: type[_Part], path: KeyPath, raw: object) -> _Part | None:
         try:

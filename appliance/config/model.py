@@ -14,6 +14,7 @@ from appliance.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from appliance.domain.tag import Tag, TagId
 
@@ -139,10 +140,34 @@ class UplinkSettings(Settings):
     max_payload_bytes: int = Field(default=100_000, ge=1_000, le=1_000_000)
 
 
+class UpdatesSettings(Settings):
+    """`[updates]`: the tree that released models come from, and how far we trust it.
+
+    `root_file` is the root that trust begins with (`1.root.json` of the tree, brought
+    by hand). `ca_file` names who vouches for the server's certificate; default: the
+    system's list. `activate = "staged"` leaves the last step to a person.
+    """
+
+    tree: str = Field(pattern=r"^(file:///|https://).")
+    root_file: str
+    period_s: float = Field(default=45.0, ge=5)
+    activate: Literal["automatic", "staged"] = "automatic"
+    ca_file: str | None = None
+
+
 class InferenceSettings(Settings):
     """`[inference]`."""
 
     threads: int = Field(default=1, ge=1, le=8)
+
+
+class MetricsSettings(Settings):
+    """`[metrics]`: Prometheus may ask the hub; off where this section is absent.
+
+    `listen` is `unix:/path` or a port of this machine alone, `127.0.0.1:9464`.
+    """
+
+    listen: str = Field(pattern=r"^(unix:/.+|(127\.0\.0\.1|localhost):\d{1,5})$")
 
 
 class RoleSettings(Settings):
@@ -156,7 +181,10 @@ class RoleSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The effective configuration. Built by `load_config` alone."""
+    """The effective configuration. Built by `load_config` alone.
+
+    `file` is where it was read from, for children of a process.
+    """
 
     site: SiteSettings
     sources: tuple[SourceSettings, ...] = ()
@@ -169,8 +197,11 @@ class Config:
     matrix: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     storage: StorageSettings = field(default_factory=StorageSettings)
     uplink: UplinkSettings | None = None
+    updates: UpdatesSettings | None = None
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     roles: RoleSettings = field(default_factory=RoleSettings)
+    metrics: MetricsSettings | None = None
+    file: Path | None = field(default=None, compare=False)
 
     def measured_tags(self) -> tuple[Tag, ...]:
         """Return the tags of all sources of the hub, in order."""

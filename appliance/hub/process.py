@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from appliance.acquisition.supervisor import SourceState
 from appliance.alarms.engine import AlarmEngine
 from appliance.domain.event import Event, EventKind
 from appliance.hub.acts import Acts, storage_status
@@ -253,6 +254,17 @@ class Hub:
         while period_s is not None:
             notify("WATCHDOG=1")
             await self._clock.sleep(period_s)
+
+    def _figures(self) -> Mapping[str, float]:
+        """Return what Prometheus may know: counters, sources, the state of the disk."""
+        status = self._status()
+        connected = str(SourceState.CONNECTED)
+        sources = {
+            f"source_connected_{name}": float(state == connected)
+            for name, state in status["sources"].items()
+        }
+        healthy = float(status["storage"]["healthy"])
+        return {**status["counters"], **sources, "storage_healthy": healthy}
 
     def _status(self) -> Mapping[str, Any]:
         return {

@@ -9,7 +9,8 @@ import socket
 def notify(message: str) -> bool:
     """Send `READY=1`, `WATCHDOG=1`, `STATUS=…`; return whether anybody listens.
 
-    See sd_notify(3). Nothing is raised: a lost notification stops nothing.
+    See sd_notify(3). Nothing is raised and nothing waits: a lost notification, or a
+    systemd that does not read them, stops nothing.
     """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
@@ -20,6 +21,7 @@ def notify(message: str) -> bool:
         with socket.socket(
             socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
         ) as s:
+            s.setblocking(False)  # noqa: FBT003 - the socket module's own way
             s.sendto(message.encode(), address)
     except OSError:
         return False

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from appliance.runtime.startup import CannotStartError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -24,7 +26,7 @@ _WAL_PART = 16
 """The write-ahead log may take one part in so many of the quota."""
 
 
-class StoreOpenError(Exception):
+class StoreOpenError(CannotStartError):
     """The buffer cannot be opened; the message says what to do about it."""
 
 

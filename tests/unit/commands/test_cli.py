@@ -138,7 +138,7 @@ async def test_alarms_are_listed_and_acknowledged(
         {"id": "P/a:high", "priority": "high", "state": "active_unack", "action": "go"},
         {"id": "P/b:low", "priority": "low", "state": "normal", "action": "none"},
     ]
-    answers = {"alarms.list": rows, "alarms.ack": {"seq": [1]}}
+    answers = {"alarms.list": rows, "alarms.ack": {}, "alarms.shelve": {}}
     async with answering(tmp_path / "hub.sock", answers) as asked:
         place = ("--run-dir", str(tmp_path))
         assert await wheeltapper("alarms", "list", *place) == 1
@@ -146,7 +146,12 @@ async def test_alarms_are_listed_and_acknowledged(
         assert await wheeltapper("alarms", "list", "--all", "--json", *place) == 1
         assert len(json.loads(capsys.readouterr().out)) == 2
         assert await wheeltapper("alarms", "ack", "P/a:high", *place) == 0
-    assert asked[-1] == ("alarms.ack", {"id": "P/a:high"})
+        assert asked[-1] == ("alarms.ack", {"id": "P/a:high", "reason": ""})
+        words = ("shelve", "P/a:high", "--for", "30m", "--reason", "known", *place)
+        assert await wheeltapper("alarms", *words) == 0
+        assert asked[-1][1]["length_s"] == 1800
+        bad = ("shelve", "P/a:high", "--for", "soon", *place)
+        assert await wheeltapper("alarms", *bad) == 2
 
 
 async def test_no_standing_alarm_is_said_in_words(
@@ -274,6 +279,20 @@ def test_models_of_an_empty_shelf(
     assert main(["models", "rollback", "P", *place]) == 1
     assert main(["models", "import", str(tmp_path), *place]) == 1
     assert main(["models", "verify", str(tmp_path)]) == 1
+
+
+def test_a_process_that_cannot_start_says_why(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("appliance.runtime.logs.configure", lambda _process: None)
+    path = tmp_path / "plant.toml"
+    path.write_text(CONFIG)
+    (tmp_path / "buffer.db").write_text("no database at all, but long enough" * 200)
+    places = ["--state-dir", str(tmp_path), "--run-dir", str(tmp_path)]
+    assert main(["hub", "-c", str(path), *places]) == 1
+    assert "hub cannot start" in capsys.readouterr().err
 
 
 def test_learning_refuses_what_cannot_be_learned(
