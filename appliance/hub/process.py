@@ -26,6 +26,7 @@ from appliance.hub.summaries import Summaries
 from appliance.hub.tagtable import TagTable
 from appliance.link.roles import role_resolver
 from appliance.link.server import LinkServer
+from appliance.runtime.metrics import serve_metrics
 from appliance.runtime.notify import notify, watchdog_period_s
 from appliance.storage.store import open_store
 
@@ -158,6 +159,9 @@ class Hub:
             start("health", self._report_health())
             start("demands", self._demands.run())
             start("watchdog", self._watchdog())
+            if self._config.metrics is not None:
+                listen = self._config.metrics.listen
+                start("metrics", serve_metrics(listen, self._figures))
             for name, source in self._sources.by_name.items():
                 work = self._sources.supervise(
                     source, self._table.numbers, self._pipeline.ingest
