@@ -2,7 +2,7 @@
 VENV  ?= .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
-CODE  := appliance connectors models fleet sim_plant tests benchmarks docs
+CODE  := appliance connectors models fleet sim_plant tests benchmarks docs packaging
 ARGS  ?=
 SECONDS ?= 600
 
@@ -43,6 +43,7 @@ check: setup
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/mypy -p appliance -p connectors -p models -p fleet -p sim_plant
 	$(VENV)/bin/mypy tests benchmarks docs
+	MYPYPATH=packaging $(VENV)/bin/mypy packaging/build_deb.py packaging/closure.py
 	$(VENV)/bin/lint-imports
 	$(PY) -m docs.generate --check
 

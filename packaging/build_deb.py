@@ -98,10 +98,7 @@ def build(
     output.mkdir(parents=True, exist_ok=True)
     package = output.resolve() / f"wheeltapper_{version}_{architecture}.deb"
     # xz would take a minute to gain nothing: wheels are compressed already.
-    subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, package],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    _said("dpkg-deb", "--root-owner-group", "-Znone", "-b", str(tree), str(package))
     return package
 
 
@@ -193,11 +190,7 @@ def _pinned(wheel: Path) -> str:
 
 
 def _run(module: str, *words: str) -> None:
-    command = [sys.executable, "-m", module, *words]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
-    if done.returncode:
-        sys.stderr.buffer.write(done.stdout + done.stderr)
-        done.check_returncode()
+    _said(sys.executable, "-m", module, *words)
 
 
 def _architecture() -> str:
@@ -213,7 +206,13 @@ def _last_change() -> str:
 
 
 def _said(*command: str) -> str:
-    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    """Return what a command prints; where it fails, show that and raise."""
+    done = subprocess.run(  # noqa: S603 - our own words
+        command, check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.stderr.write(done.stdout + done.stderr)
+        done.check_returncode()
     return done.stdout.strip()
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a folder of scripts, no package
 """Which part of the lock a gateway needs: its requirements, and what those need."""
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def closure(
 def entries(lock: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the entry of each name whose marker holds here."""
     overrides = dict(environment or {})
-    found = {}
+    found: dict[str, str] = {}
     for block in re.split(r"\n(?=\S)", lock.strip()):
         head = " ".join(block.partition("--hash")[0].replace("\\", " ").split())
         if not _NAME.match(head):

@@ -55,7 +55,17 @@ class SiteFile:
     group: str
 
 
-Place = Folder | OurFile | SiteFile
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link, for whoever looks in another process's place."""
+
+    path: str
+    target: str
+    user: str = "root"
+    group: str = "root"
+
+
+Place = Folder | Link | OurFile | SiteFile
 
 
 def our_files() -> tuple[OurFile, ...]:
@@ -68,7 +78,7 @@ def our_files() -> tuple[OurFile, ...]:
     return tuple(OurFile(path, file.read_bytes()) for path, file in placed.items())
 
 
-def site_places(config: bytes | None = None) -> tuple[Folder | SiteFile, ...]:
+def site_places(config: bytes | None = None) -> tuple[Folder | Link | SiteFile, ...]:
     """Return the folders and the configuration (default: the commented template).
 
     `tmpfiles.conf` is the one list of them, so that systemd, when it makes them at
@@ -91,17 +101,22 @@ def unit_folder() -> Path:
     return Path(sysconfig.get_path("data")) / "share" / "wheeltapper" / "systemd"
 
 
-def _places(text: str, content: Mapping[str, bytes]) -> Iterator[Folder | SiteFile]:
+def _places(
+    text: str, content: Mapping[str, bytes]
+) -> Iterator[Folder | Link | SiteFile]:
     for line in text.splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
         kind, path, mode, user, group = words[:5]
         path = path.lstrip("/")
-        if kind == "d":
-            yield Folder(path, int(mode, 8), user, group)
-        else:
-            yield SiteFile(path, content[path], int(mode, 8), user, group)
+        match kind:
+            case "d":
+                yield Folder(path, int(mode, 8), user, group)
+            case "L":
+                yield Link(path, words[-1])
+            case _:
+                yield SiteFile(path, content[path], int(mode, 8), user, group)
 
 
 class Root:
@@ -126,6 +141,8 @@ class Root:
     def fault(self, place: Place) -> str | None:
         """Return what is wrong with a place, or None."""
         path = self.path / place.path
+        if isinstance(place, Link):
+            return None if path.is_symlink() else "missing"
         if not (path.is_dir() if isinstance(place, Folder) else path.is_file()):
             return "missing"
         if isinstance(place, OurFile) and path.read_bytes() != place.content:
@@ -149,6 +166,9 @@ class Root:
         if fault is None:
             return "kept"
         path = self.path / place.path
+        if isinstance(place, Link):
+            path.symlink_to(place.target)
+            return "made"
         if isinstance(place, Folder):
             path.mkdir(parents=True, exist_ok=True)
         elif isinstance(place, OurFile) or not path.exists():
@@ -160,7 +180,7 @@ class Root:
         path.chmod(place.mode)
         return "made" if fault == "missing" else "mended"
 
-    def _owner(self, place: Place) -> tuple[int, int] | None:
+    def _owner(self, place: Folder | OurFile | SiteFile) -> tuple[int, int] | None:
         """Return the numbers of user and group; None where we cannot set them."""
         user = self._users.get(place.user, 0 if place.user == "root" else None)
         group = self._groups.get(place.group, 0 if place.group == "root" else None)

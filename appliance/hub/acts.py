@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _ROWS_MAX = 10_000
 _POINTS_MAX = 50_000
 _PROCESSES = frozenset({"safety", "inference", "sync", "dashboard"})
+_REPORTING = ("inference", "sync")
 
 
 class Archive(Protocol):
@@ -93,11 +94,14 @@ class Acts:
         """Register every operation."""
         server.operation("status", self._tell_status)
         server.operation("history", self._history)
-        server.operation("process.status", self._process_status, role=Role.OPERATOR)
-        server.operation("model.may_activate", _well, role=Role.MAINTAINER)
-        server.operation("model.activate", self._activate, role=Role.MAINTAINER)
+        for op, run, role, processes in (
+            ("process.status", self._process_status, Role.OPERATOR, _REPORTING),
+            ("model.may_activate", _well, Role.MAINTAINER, ("sync",)),
+            ("model.activate", self._activate, Role.MAINTAINER, ("sync",)),
+            ("outbox.ack", self._outbox_ack, Role.OPERATOR, ("sync",)),
+        ):
+            server.operation(op, run, role=role, processes=processes)
         server.operation("outbox.read", self._outbox_read)
-        server.operation("outbox.ack", self._outbox_ack, role=Role.OPERATOR)
         server.operation("outbox.status", self._outbox_status)
         server.operation("alarms.list", self._alarms_list)
         for name, role, make in (

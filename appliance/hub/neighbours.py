@@ -64,7 +64,7 @@ class Inference:
         Raises:
             WireError: Not one, or not from one who may send it; he is disconnected.
         """
-        if peer.role < Role.OPERATOR:
+        if peer.role < Role.OPERATOR and not peer.is_one_of(("inference",)):
             raise WireError(f"{peer.name} may not send derived tags")
         if self._sender is not None and self._sender is not peer:
             raise WireError("another process sends the derived tags already")

@@ -145,6 +145,7 @@ def _narrow(row: NDArray[np.float64]) -> NDArray[np.float32] | None:
 
 
 def _session_of(graph: bytes) -> onnxruntime.InferenceSession:
+    onnxruntime.disable_telemetry_events()  # nothing leaves the gateway but by sync
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ async def _stay_linked(
     backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, jitter=0.3, spread=spread)
     lost = False
     while True:
+        linked_s = math.inf
         try:
             async with connect(
                 run_dir / HUB_SOCKET,
@@ -61,13 +63,15 @@ async def _stay_linked(
             ) as link:
                 log.info("linked to the hub")
                 lost = False
-                backoff.reset()
+                linked_s = clock.now_s()
                 judges = bench.judges(link.hello)
                 await Session(judges, link, models, clock=clock).run()
         except (LinkLostError, LinkRefusedError, WireError) as error:
             if not lost:
                 log.warning("the hub cannot be reached: %s", error)
             lost = True
+        if clock.now_s() - linked_s > LONGEST_RETRY_S:
+            backoff.reset()
         await clock.sleep(backoff.next_s())
 
 

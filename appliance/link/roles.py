@@ -47,6 +47,11 @@ def role_resolver(roles: RoleSettings) -> Callable[[int, int], Role]:
     return role_of
 
 
+def process_user(process: str) -> str:
+    """Return the UNIX user as whom a gateway runs one of our processes."""
+    return f"wheeltapper-{process}"
+
+
 def user_name(uid: int) -> str:
     """Return the UNIX user's name, or `uid:N` where it has none."""
     try:

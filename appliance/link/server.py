@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from appliance.link.frames import read_frame
 from appliance.link.newest import NewestCursor, NewestTable
 from appliance.link.outlet import Outlet
-from appliance.link.roles import Role, user_name
+from appliance.link.roles import Role, process_user, user_name
 from appliance.runtime.tasks import alongside
 from appliance.wire.messages import (
     PROTOCOL,
@@ -30,7 +30,7 @@ from appliance.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,10 @@ class Peer:
     name: str
     process: str
 
+    def is_one_of(self, processes: Collection[str]) -> bool:
+        """Say whether it runs as the user of one of our processes, whatever it says."""
+        return self.name in {process_user(process) for process in processes}
+
 
 Operation: TypeAlias = "Callable[[Mapping[str, Any], Peer], Awaitable[Any]]"
 
@@ -74,7 +78,7 @@ class LinkServer:
         self._path = path
         self._process = process
         self._role_of = role_of
-        self._operations: dict[str, tuple[Role, Operation]] = {}
+        self._operations: dict[str, tuple[Role, tuple[str, ...], Operation]] = {}
         self._epoch = ""
         self._tags: tuple[TagEntry, ...] = ()
         self._batch_outlets: set[Outlet] = set()
@@ -100,9 +104,20 @@ class LinkServer:
         counts["values_coalesced"] += sum(o.coalesced for o in self._newest_outlets)
         return {**counts, "peers": self._peers.total()}
 
-    def operation(self, op: str, run: Operation, *, role: Role = Role.VIEWER) -> None:
-        """Offer an operation to peers of at least `role`."""
-        self._operations[op] = (role, run)
+    def operation(
+        self,
+        op: str,
+        run: Operation,
+        *,
+        role: Role = Role.VIEWER,
+        processes: tuple[str, ...] = (),
+    ) -> None:
+        """Offer an operation to peers of at least `role`, and to our `processes`.
+
+        A process gets what it needs and no role: sync may acknowledge rows, and
+        can no more reset a trip than any viewer.
+        """
+        self._operations[op] = (role, processes, run)
 
     def set_tags(self, epoch: str, tags: tuple[TagEntry, ...]) -> None:
         """Set what the hello tells the next peers."""
@@ -229,10 +244,10 @@ class LinkServer:
             self._newest_outlets.add(outlet)
 
     async def _answer(self, request: Request, peer: Peer) -> Reply:
-        role, run = self._operations.get(request.op, (Role.VIEWER, None))
-        if run is None:
+        if request.op not in self._operations:
             return Reply(request.n, error=f"there is no operation {request.op!r}")
-        if peer.role < role:
+        role, processes, run = self._operations[request.op]
+        if peer.role < role and not peer.is_one_of(processes):
             needed = role.name.lower()
             return Reply(request.n, error=f"{request.op} needs the role {needed}")
         try:

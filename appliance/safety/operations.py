@@ -61,7 +61,7 @@ class Operations:
         link.operation("events.since", self._events_since)
         link.operation("stop", self._stop)
         link.operation("reset", self._reset, role=Role.OPERATOR)
-        link.operation("demand", self._demand, role=Role.OPERATOR)
+        link.operation("demand", self._demand, role=Role.OPERATOR, processes=("hub",))
         link.operation("bypass", self._bypass, role=Role.MAINTAINER)
         link.operation("unbypass", self._unbypass, role=Role.MAINTAINER)
         link.operation("mode", self._mode, role=Role.SUPERVISOR)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance.runtime.credentials import credential_path
 from appliance.sync.errors import UplinkRefusedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from appliance.config import UplinkSettings
 
 
@@ -50,10 +51,4 @@ def password(settings: UplinkSettings) -> str | None:
 
 
 def _place(name: str | None) -> Path | None:
-    """Return where a file is; a bare name may be a systemd credential."""
-    if name is None:
-        return None
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if folder and "/" not in name:
-        return Path(folder) / name
-    return Path(name)
+    return None if name is None else credential_path(name)

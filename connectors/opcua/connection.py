@@ -15,6 +15,7 @@ from asyncua.client.ua_session import UaSession
 from asyncua.crypto import security_policies
 
 from appliance.domain.ports import SourceUnavailableError
+from appliance.runtime.credentials import credential_path
 from connectors.opcua.config import parse_node
 
 if TYPE_CHECKING:
@@ -171,17 +172,19 @@ class Connection:
         client, security = self._client, self._settings.security
         password = None
         if security.password_file is not None:
-            text = await asyncio.to_thread(security.password_file.read_text, "utf-8")
+            place = credential_path(security.password_file)
+            text = await asyncio.to_thread(place.read_text, "utf-8")
             password = text.rstrip("\r\n")
         if security.policy != "none":
             assert security.certificate is not None
             assert security.private_key is not None
+            assert security.server_certificate is not None
             policy: type[Any] = _POLICIES[security.policy]
             await client.set_security(
                 policy,
-                security.certificate,
-                security.private_key,
-                server_certificate=str(security.server_certificate),
+                credential_path(security.certificate),
+                credential_path(security.private_key),
+                server_certificate=str(credential_path(security.server_certificate)),
                 mode=ua.MessageSecurityMode.SignAndEncrypt,
             )
         await client.connect_sessionless()

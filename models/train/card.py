@@ -34,6 +34,7 @@ def card_of(manifest: Manifest, settings: TrainingSettings, *, components: int) 
             f"{manifest.trained_to:%Y-%m-%d %H:%M:%S} UTC, "
             f"modes: {', '.join(manifest.modes)}."
         ),
+        *([f"- {settings.source}"] if settings.source else []),
         (
             "- The period was taken as healthy because somebody said so; "
             "nothing here proves it."

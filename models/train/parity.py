@@ -31,6 +31,7 @@ def check_parity(
         TrainingError: The difference is over `PARITY_LIMIT`, or a decision differs.
     """
     asked = _questions(model, rows)
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(

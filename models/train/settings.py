@@ -31,13 +31,18 @@ class TagSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The asset and its windows; `kind` is for the card alone."""
+    """The asset and its windows.
+
+    `kind` and `source` (where the table comes from, as a sentence) are for the card
+    alone.
+    """
 
     asset: str
     tags: tuple[TagSettings, ...]
     window_s: float
     hop_s: float
     kind: str = "machine"
+    source: str = ""
     modes: tuple[str, ...] = ("running",)
     features_version: int = FEATURES_VERSION
 

@@ -14,6 +14,7 @@ from appliance.commands.layout import (
     CONFIG,
     UNITS,
     Folder,
+    Link,
     Root,
     SiteFile,
     our_files,
@@ -63,6 +64,8 @@ def test_folders_have_their_modes_whatever_the_umask(root: Path) -> None:
     finally:
         os.umask(before)
     for place in site_places():
+        if isinstance(place, Link):
+            continue
         found = stat.S_IMODE((root / place.path).stat().st_mode)
         assert found == place.mode, place.path
     unit = root / UNITS / "wheeltapper.target"
@@ -128,7 +131,7 @@ def _open_to_all(root: Path) -> None:
 
 
 def _without_folder(root: Path) -> None:
-    (root / "var/lib/wheeltapper-sync").rmdir()
+    (root / "var/lib/wheeltapper-safety").rmdir()
 
 
 def _without_user(root: Path) -> None:
@@ -144,7 +147,7 @@ def _with_mistakes(root: Path) -> None:
     ("spoil", "place", "said"),
     [
         (_open_to_all, "/etc/wheeltapper/keys", "mode 0755 instead of 0700"),
-        (_without_folder, "/var/lib/wheeltapper-sync", "missing"),
+        (_without_folder, "/var/lib/wheeltapper-safety", "missing"),
         (_without_user, "/etc/passwd", "no user or group wheeltapper-hub"),
         (_with_mistakes, f"/{CONFIG}", "mistakes; wheeltapper check names them"),
     ],
@@ -195,7 +198,7 @@ def test_root_gives_the_folders_to_their_users(root: Path) -> None:
     found = (root / "var/lib/wheeltapper").stat()
     assert (found.st_uid, found.st_gid) == (12345, 23456)
     os.chown(root / "var/lib/wheeltapper", 0, 0)
-    place = Folder("var/lib/wheeltapper", 0o2750, "wheeltapper-hub", "wheeltapper")
+    place = Folder("var/lib/wheeltapper", 0o750, "wheeltapper-hub", "wheeltapper")
     Root(root).make(place)
     found = (root / "var/lib/wheeltapper").stat()
     assert found.st_uid == 12345
@@ -225,3 +228,10 @@ def test_the_template_and_all_its_examples_are_valid() -> None:
     assert config.initiators
     assert config.uplink is not None
     assert config.roles.operator
+
+
+def test_the_models_are_where_every_process_looks(root: Path) -> None:
+    install(root)
+    (root / "var/lib/wheeltapper-models/P-101").mkdir()
+    for state in ("wheeltapper", "wheeltapper-sync"):
+        assert (root / "var/lib" / state / "models/P-101").is_dir()

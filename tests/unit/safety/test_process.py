@@ -559,9 +559,20 @@ def test_every_operation_is_registered_with_a_role() -> None:
         def __init__(self) -> None:
             self.roles: dict[str, Role] = {}
 
-        def operation(self, op: str, run: Any, *, role: Role = Role.VIEWER) -> None:  # noqa: ANN401
+            self.processes: dict[str, tuple[str, ...]] = {}
+
+        def operation(
+            self,
+            op: str,
+            run: Any,  # noqa: ANN401
+            *,
+            role: Role = Role.VIEWER,
+            processes: tuple[str, ...] = (),
+        ) -> None:
             assert callable(run)
             self.roles[op] = role
+            if processes:
+                self.processes[op] = processes
 
     recorder = Recorder()
     operations = object.__new__(Operations)
@@ -576,3 +587,4 @@ def test_every_operation_is_registered_with_a_role() -> None:
         "unbypass": Role.MAINTAINER,
         "mode": Role.SUPERVISOR,
     }
+    assert recorder.processes == {"demand": ("hub",)}

@@ -1,0 +1,111 @@
+"""Make the README's pictures from a real demonstration: `python -m docs.screenshots`.
+
+Starts `wheeltapper demo bearing-wear`, opens the dashboard on it without a terminal,
+and saves what it shows: once while all is well, once in alarm, in two sizes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.dashboard.app import Dashboard
+from appliance.runtime.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.pilot import Pilot
+
+IMAGES = Path(__file__).parent / "images"
+SIZES = ((80, 24), (120, 40))
+WITHIN_S = 150.0
+LOOK_EVERY_S = 0.5
+
+
+def main() -> int:
+    """Make the pictures; return 1 if the plant never came to it."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="wheeltapper-pictures-") as folder:
+        try:
+            asyncio.run(_make(Path(folder)))
+        except TimeoutError:
+            sys.stderr.write("the demonstration did not get that far\n")
+            return 1
+    return 0
+
+
+async def _make(root: Path) -> None:
+    demo = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "appliance", "demo", "bearing-wear",
+        "--headless", "--for", "120s", "--keep", str(root),
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await _watch(root / "run")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            demo.terminate()
+        await demo.wait()
+
+
+async def _watch(run_dir: Path) -> None:
+    app = Dashboard(run_dir, clock=SystemClock())
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await _until(lambda: _is_healthy(app))
+        await _take(app, pilot, "overview")
+        await _until(lambda: _is_in_alarm(app))
+        await _take(app, pilot, "alarm")
+        await pilot.press("2")
+        await _until(lambda: bool(app.plant.histories))
+        await _take(app, pilot, "asset")
+        await _until(lambda: app.plant.guard.tripped)
+        await pilot.press("4")
+        await _take(app, pilot, "trips")
+
+
+def _is_healthy(app: Dashboard) -> bool:
+    """Say whether a model has found the machine normal for a while."""
+    for asset in app.plant.assets(app.now):
+        if asset.judged and asset.index is not None:
+            known = [value for value in asset.index.trail if value == value]  # noqa: PLR0124 - NaN
+            return asset.health is not None and len(known) > 1 and not app.plant.alarms
+    return False
+
+
+def _is_in_alarm(app: Dashboard) -> bool:
+    worst = next(iter(app.plant.alarms), None)
+    return worst is not None and worst.rule == "high" and worst.active
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await SystemClock().sleep(LOOK_EVERY_S)
+
+
+async def _take(app: Dashboard, pilot: Pilot[None], name: str) -> None:
+    for width, height in SIZES:
+        await pilot.resize_terminal(width, height)
+        await pilot.pause()
+        app.redraw()
+        await pilot.pause()
+        path = IMAGES / f"{name}-{width}x{height}.svg"
+        picture = _self_contained(app.export_screenshot(title="wheeltapper"))
+        path.write_text(picture, encoding="utf-8")
+        sys.stdout.write(f"{path}\n")
+
+
+def _self_contained(svg: str) -> str:
+    """Return the picture without the web fonts that it would load from outside."""
+    without = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return without.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
