@@ -36,7 +36,7 @@ def demo(tmp_path: Path, *words: str) -> tuple[dict[str, Any], str]:
 def the_law_holds(report: dict[str, Any]) -> bool:
     kept = ("samples_stored", "samples_rejected", "samples_in_flight")
     rows = ("outbox_delivered", "outbox_pending", "declared_gaps")
-    return (
+    return bool(
         report["samples_read"] == sum(report[key] for key in kept) > 0
         and report["outbox_enqueued"] == sum(report[key] for key in rows) > 0
         and report["fleet_duplicates"] == 0

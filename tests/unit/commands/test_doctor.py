@@ -100,7 +100,10 @@ def test_a_process_that_is_silent_or_without_a_model_is_named() -> None:
     config, _ = check_text(CONFIG)
     assert [e.subject for e in of_processes({}, config)] == ["inference", "sync"]
     bare = {"models": {}, "without_model": ["P"], "refused": {"Q": "digest differs"}}
-    words = {"inference": bare, "sync": {"uplink": "refused", "mqtt": "V5"}}
+    words: dict[str, dict[str, Any]] = {
+        "inference": bare,
+        "sync": {"uplink": "refused", "mqtt": "V5"},
+    }
     found = {each.subject: each for each in of_processes(words, config)}
     assert "learn P" in found["model of P"].action
     assert found["model of Q"].grade is Grade.WRONG
