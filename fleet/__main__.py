@@ -1,4 +1,4 @@
-"""`python -m fleet ingest|report|broker`; `wheeltapper fleet …` starts it."""
+"""`python -m fleet ingest|report|train|release|broker`; `wheeltapper fleet …`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ import msgspec
 from appliance.runtime import logs
 from appliance.runtime.clock import SystemClock
 from fleet.broker import BrokerError, run_broker
+from fleet.commands import (
+    RefusedError,
+    add_trend,
+    add_way_back,
+    run_release,
+    run_train,
+    tell_trends,
+)
 from fleet.lake import Lake, open_lake
 from fleet.parts import LakeError
 from fleet.report import Report, lines_of, report_of
@@ -38,9 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 run_ingest(args.lake, _broker(args), clock=SystemClock())
             case "broker":
                 run_broker(args.port, kind=args.kind, keep_in=args.dir)
+            case "train":
+                run_train(args)
+            case "release":
+                run_release(args)
             case _:
                 return _report(args)
-    except (LakeError, BrokerError) as error:
+    except (LakeError, BrokerError, RefusedError) as error:
         log.error("%s", error)  # noqa: TRY400 - told to a person, who has no use for a trace
         return EXIT_FINDING
     except (OSError, ssl.SSLError) as error:
@@ -51,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     with open_lake(args.lake) as lake:
+        if args.trend:
+            tell_trends(lake, args)
+            return EXIT_WELL
         report = _settled_report(lake)
     if args.json:
         text = msgspec.json.format(msgspec.json.encode(report)).decode()
@@ -119,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--lake", required=True, type=Path, metavar="DIR")
     report.add_argument("--completeness", action="store_true")
     report.add_argument("--json", action="store_true")
+    add_trend(report)
+    add_way_back(commands)
     broker = commands.add_parser("broker", help="an MQTT broker on loopback")
     broker.add_argument("--port", type=int, default=0)
     broker.add_argument("--kind", choices=("mosquitto", "amqtt"))

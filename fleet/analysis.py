@@ -125,8 +125,8 @@ def trends_of(lake: Lake, asset: str | None = None) -> tuple[AssetTrend, ...]:
     try:
         found: dict[_Key, dict[str, Any]] = {}
         for key, values in (
-            *_health(database, _paths(lake, Stream.HEALTH)),
-            *_summaries(database, _paths(lake, Stream.SUMMARY)),
+            *_health(database, paths_of(lake, Stream.HEALTH)),
+            *_summaries(database, paths_of(lake, Stream.SUMMARY)),
         ):
             found.setdefault(key, {}).update(values)
     except duckdb.Error as error:
@@ -140,7 +140,8 @@ def trends_of(lake: Lake, asset: str | None = None) -> tuple[AssetTrend, ...]:
     )
 
 
-def _paths(lake: Lake, stream: Stream) -> list[str]:
+def paths_of(lake: Lake, stream: Stream) -> list[str]:
+    """Return the files of a stream, for a query of our own."""
     folder = f"stream={stream}"
     return [str(path) for path in lake.paths() if folder in path.parts]
 
@@ -153,16 +154,21 @@ def _health(
     for row in database.execute(_HEALTH, [paths]).fetchall():
         *key, rows, from_ns, to_ns, known, slope, last, begun, _, model = row
         days = (to_ns - from_ns) / _DAY_NS
-        yield _key(key), {
-            "rows": rows,
-            "from_ns": from_ns,
-            "to_ns": to_ns,
-            "model": model,
-            "health_index": last,
-            "slope_per_day": slope if known >= MIN_ROWS else None,
-            "anomalies": begun,
-            "anomalies_per_week": 7 * begun / days if days >= WEEK_AFTER_D else None,
-        }
+        yield (
+            _key(key),
+            {
+                "rows": rows,
+                "from_ns": from_ns,
+                "to_ns": to_ns,
+                "model": model,
+                "health_index": last,
+                "slope_per_day": slope if known >= MIN_ROWS else None,
+                "anomalies": begun,
+                "anomalies_per_week": 7 * begun / days
+                if days >= WEEK_AFTER_D
+                else None,
+            },
+        )
     for *key, expected, low, high, time_ns in database.execute(
         _LIFE, [paths]
     ).fetchall():
@@ -180,17 +186,21 @@ def _summaries(
     if not paths:
         return
     rows: dict[_Key, list[tuple[Any, ...]]] = {}
-    for *key, tag, count, bad, *trend in database.execute(_SUMMARY, [paths]).fetchall():
-        if tag not in {derived.id for derived in derived_tags(key[2])}:
-            rows.setdefault(_key(key), []).append((tag, count, bad, *trend))
+    for row in database.execute(_SUMMARY, [paths]).fetchall():
+        key = _key(row[:3])
+        if row[3] not in {derived.id for derived in derived_tags(key[2])}:
+            rows.setdefault(key, []).append(row[3:])
     for known_key, own in rows.items():
         good, bad = sum(row[1] for row in own), sum(row[2] for row in own)
         drifts = [_drift(row) for row in own]
         moved = sorted(filter(None, drifts), key=lambda each: -abs(each.sigmas))
-        yield known_key, {
-            "bad_pct": 100.0 * bad / (good + bad) if good + bad else None,
-            "drifts": tuple(moved[:_DRIFTS]),
-        }
+        yield (
+            known_key,
+            {
+                "bad_pct": 100.0 * bad / (good + bad) if good + bad else None,
+                "drifts": tuple(moved[:_DRIFTS]),
+            },
+        )
 
 
 def _drift(row: tuple[Any, ...]) -> Drift | None:
@@ -213,8 +223,8 @@ def lines_of(trends: Sequence[AssetTrend]) -> tuple[str, ...]:
         weekly = _text(each.anomalies_per_week, "{:.1f} a week")
         lines += [
             f"{each.site}/{each.gateway} {each.asset}",
-            f"    health      {_text(each.health_index, '{:.3f}')} ({slope}),"
-            f" {each.rows} rows, model {each.model or '-'}",
+            f"    health      {_text(each.health_index, '{:.3f}')} ({slope})",
+            f"    judged      {each.rows} times, last by model {each.model or '-'}",
             f"    life        {_life(each.life)}",
             f"    anomalies   {each.anomalies} ({weekly})",
         ]

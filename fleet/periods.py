@@ -176,7 +176,7 @@ def _chosen(
             without[tag] = "not wanted"
         elif not len(known) or np.nanmedian(count) < MIN_COUNT:
             without[tag] = f"fewer than {MIN_COUNT} samples in a period"
-        elif len(known) > 1 and (np.diff(known) > 0.0).all():
+        elif known[-1] > known[0] and (np.diff(known) >= 0.0).all():
             without[tag] = "only ever rises: a counter"
         else:
             chosen.append(tag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """Show it until it is left; the processes may come and go meanwhile."""
     if find_spec("textual") is None:
         raise CommandError(NEEDS, EXIT_USAGE)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise CommandError("the dashboard needs a terminal", EXIT_USAGE)
     from appliance.dashboard.app import Dashboard  # noqa: PLC0415 - an extra
 
     app = Dashboard(args.run_dir, clock=SystemClock())

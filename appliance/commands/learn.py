@@ -24,7 +24,7 @@ from appliance.commands.common import (
     say_json,
 )
 from appliance.commands.exits import EXIT_USAGE, EXIT_WELL, CommandError
-from appliance.commands.models import announce, shelf_of
+from appliance.commands.models import announce, ask_leave, record, shelf_of
 from appliance.inference.asset import asset_model
 from appliance.inference.replay import Past, healthy_table
 from appliance.runtime.clock import SystemClock
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if find_spec("sklearn") is None:
         raise CommandError("install the extra: wheeltapper[train]")
     config = configuration(args.config)
+    if not args.no_activate:
+        ask_leave(args.run_dir)
     asset = _asset(config, args.asset)
     model = asset_model(config, asset)
     now_ns = SystemClock().utc_ns()
@@ -79,18 +81,27 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     table = healthy_table(past, model)
     result = _train(table, _settings(config, asset, model), args.state_dir / "models")
+    said = f"learned {asset.id} {result['version']} from {result['rows']} windows"
     if not args.no_activate:
-        try:
-            shelf_of(args.state_dir).activate(asset.id, result["version"])
-        except InstallError as error:
-            raise CommandError(str(error)) from error
+        said += "\n" + _activate(args, asset.id, result["version"])
     if args.json:
         say_json(result)
     else:
-        say(f"learned {asset.id} {result['version']} from {result['rows']} windows")
-    if not args.no_activate:
-        announce(args.run_dir, asset.id, result["version"])
+        say(said)
     return EXIT_WELL
+
+
+def _activate(args: argparse.Namespace, asset: str, version: str) -> str:
+    """Bring it into force, on record; return a sentence."""
+    shelf = shelf_of(args.state_dir)
+    active = shelf.active_folder(asset)
+    try:
+        shelf.activate(asset, version)
+    except InstallError as error:
+        raise CommandError(str(error)) from error
+    before = "" if active is None else active.name
+    record(args.state_dir, "learn", asset, version, before=before)
+    return announce(args.run_dir, asset, version)
 
 
 def when_ns(text: str, now_ns: int) -> int:

@@ -1,9 +1,18 @@
-"""`wheeltapper models list|verify|activate|rollback`: versions of what is learned."""
+"""`wheeltapper models list|verify|activate|rollback`: versions of what is learned.
+
+Who changes what is in force asks the hub first, where one runs: its roles decide. The
+act is written down beside the models, and is an event of the hub.
+"""
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from appliance.commands.common import (
     add_json,
@@ -19,6 +28,9 @@ from appliance.commands.exits import (
     EXIT_WELL,
     CommandError,
 )
+from appliance.link.roles import user_name
+from appliance.runtime.clock import SystemClock
+from appliance.updates import journal
 from appliance.updates.install import InstallError, ModelShelf
 from models.bundle import BundleError, read_bundle
 
@@ -32,8 +44,11 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     listing = acts.add_parser("list", help="all versions and their state")
     add_json(listing)
-    verify = acts.add_parser("verify", help="check one bundle's digests and shapes")
+    log = acts.add_parser("log", help="who brought which version into force")
+    add_json(log)
+    verify = acts.add_parser("verify", help="check a bundle: digests, golden vectors")
     verify.add_argument("folder", type=Path)
+    add_json(verify)
     take_in = acts.add_parser("import", help="copy a bundle onto the shelf")
     take_in.add_argument("folder", type=Path)
     activate = acts.add_parser("activate", help="bring a version into force")
@@ -41,14 +56,16 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     activate.add_argument("version")
     roll_back = acts.add_parser("rollback", help="go back to the previous version")
     roll_back.add_argument("asset")
-    for each in (listing, take_in, activate, roll_back):
+    for each in (listing, log, take_in, activate, roll_back):
         add_places(each)
 
 
 def run(args: argparse.Namespace) -> int:
     """Work on the shelf below the state directory."""
     if args.act == "verify":
-        return _verify(args.folder)
+        return _verify(args.folder, as_json=args.json)
+    if args.act == "log":
+        return _log(args.state_dir / "models", as_json=args.json)
     shelf = shelf_of(args.state_dir)
     try:
         match args.act:
@@ -58,12 +75,8 @@ def run(args: argparse.Namespace) -> int:
                 manifest = read_bundle(args.folder).manifest
                 shelf.take_in(args.folder, manifest.asset, manifest.version)
                 say(f"{manifest.asset} {manifest.version} is a candidate")
-            case "activate":
-                shelf.activate(args.asset, args.version)
-                announce(args.run_dir, args.asset, args.version)
             case _:
-                version = shelf.roll_back(args.asset)
-                announce(args.run_dir, args.asset, version)
+                _bring_into_force(args, shelf)
     except (InstallError, BundleError) as error:
         raise CommandError(str(error)) from error
     return EXIT_WELL
@@ -74,16 +87,77 @@ def shelf_of(state_dir: Path) -> ModelShelf:
     return ModelShelf(state_dir / "models", read_bundle)
 
 
-def announce(run_dir: Path, asset: str, version: str) -> None:
-    """Tell the hub, and so inference; without a hub it counts from the next start."""
+def ask_leave(run_dir: Path) -> None:
+    """Ask the hub whether we may; without a hub the files' permissions decide.
+
+    Raises:
+        CommandError: Our role is too low.
+    """
+    try:
+        ask(run_dir / "hub.sock", "model.may_activate")
+    except CommandError as error:
+        if error.exit_code != EXIT_UNREACHABLE:
+            raise
+
+
+def record(state_dir: Path, act: str, asset: str, version: str, *, before: str) -> None:
+    """Write down beside the models who did what."""
+    journal.append(
+        state_dir / "models",
+        journal.Act(
+            utc_ns=SystemClock().utc_ns(),
+            act=act,
+            asset=asset,
+            version=version,
+            before=before or None,
+            actor=user_name(os.getuid()),
+        ),
+    )
+
+
+def announce(run_dir: Path, asset: str, version: str) -> str:
+    """Tell the hub, and so inference; return what came of it as a sentence.
+
+    Without a hub it counts from the next start.
+
+    Raises:
+        CommandError: The hub refuses.
+    """
     try:
         ask(run_dir / "hub.sock", "model.activate", asset=asset, version=version)
     except CommandError as error:
         if error.exit_code != EXIT_UNREACHABLE:
             raise
-        say(f"{asset} {version} is active from the next start (the hub is not running)")
-        return
-    say(f"{asset} {version} is active")
+        return (
+            f"{asset} {version} is active from the next start (the hub is not running)"
+        )
+    return f"{asset} {version} is active"
+
+
+def _bring_into_force(args: argparse.Namespace, shelf: ModelShelf) -> None:
+    ask_leave(args.run_dir)
+    asset = args.asset
+    active = shelf.active_folder(asset)
+    if args.act == "activate":
+        version = args.version
+        shelf.activate(asset, version)
+    else:
+        version = shelf.roll_back(asset)
+    before = "" if active is None else active.name
+    record(args.state_dir, args.act, asset, version, before=before)
+    say(announce(args.run_dir, asset, version))
+
+
+def _log(root: Path, *, as_json: bool) -> int:
+    acts = journal.read(root)
+    if as_json:
+        say_json([to_builtins(act) for act in acts])
+        return EXIT_WELL
+    rows = (
+        (_time(act.utc_ns), act.actor, act.act, act.asset, act.version) for act in acts
+    )
+    say(table(("TIME", "WHO", "ACT", "ASSET", "VERSION"), rows))
+    return EXIT_WELL
 
 
 def _list(shelf: ModelShelf, *, as_json: bool) -> int:
@@ -100,11 +174,31 @@ def _list(shelf: ModelShelf, *, as_json: bool) -> int:
     return EXIT_WELL
 
 
-def _verify(folder: Path) -> int:
+def _time(utc_ns: int) -> str:
+    moment = datetime.fromtimestamp(utc_ns // 1_000_000_000, UTC)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _verify(folder: Path, *, as_json: bool) -> int:
+    """Read a bundle, and run its golden vectors through its graph."""
+    found: dict[str, Any] = {"ok": True}
     try:
         manifest = read_bundle(folder).manifest
+        # By name: the other acts need no onnxruntime.
+        import_module("appliance.inference.detector").BundleDetector.load(folder)
     except BundleError as error:
-        say(f"refused: {error}")
-        return EXIT_FINDING
-    say(f"well: {manifest.asset} {manifest.version}, {manifest.rows} rows")
-    return EXIT_WELL
+        found = {"ok": False, "said": f"refused: {error}"}
+    else:
+        found |= {
+            "asset": manifest.asset,
+            "version": manifest.version,
+            "features": manifest.features,
+            "window_s": manifest.window_s,
+            "said": f"well: {manifest.asset} {manifest.version}, {manifest.rows} rows,"
+            " answers its golden vectors",
+        }
+    if as_json:
+        say_json(found)
+    else:
+        say(found["said"])
+    return EXIT_WELL if found["ok"] else EXIT_FINDING

@@ -10,7 +10,7 @@ import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
@@ -18,6 +18,7 @@ from tuf.ngclient import FetcherInterface
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedIOBase
 
     from appliance.domain.ports import Clock
 
@@ -48,17 +49,21 @@ class TreeCarrier(FetcherInterface):
         until_s = self._clock.now_s() + FILE_WITHIN_S
         try:
             with self._open(url) as file:
-                while chunk := file.read(_CHUNK_BYTES):
+                left = _announced(file)
+                while chunk := file.read1(_CHUNK_BYTES):
+                    left -= len(chunk)
                     yield chunk
                     if self._clock.now_s() > until_s:
                         raise SlowRetrievalError(f"{url} takes too long")
+                if left > 0:
+                    raise DownloadError(f"{url} was cut short")
         except urllib.error.HTTPError as error:
             error.close()
             raise DownloadHTTPError(f"{url}: {error.reason}", error.code) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise DownloadError(f"{url}: {error}") from error
 
-    def _open(self, url: str) -> IO[bytes]:
+    def _open(self, url: str) -> BufferedIOBase:
         parts = urlsplit(url)
         match parts.scheme:
             case "file":
@@ -71,18 +76,26 @@ class TreeCarrier(FetcherInterface):
             case other:
                 raise DownloadError(f"{other!r} is neither file nor https")
 
-    def _open_https(self, url: str) -> IO[bytes]:
+    def _open_https(self, url: str) -> BufferedIOBase:
         context = self._context or ssl.create_default_context()
         opener = urllib.request.build_opener(
             urllib.request.HTTPSHandler(context=context), _NoRedirect()
         )
-        answer: IO[bytes] = opener.open(url, timeout=SILENCE_MAX_S)
+        answer: BufferedIOBase = opener.open(url, timeout=SILENCE_MAX_S)
         return answer
+
+
+def _announced(file: BufferedIOBase) -> int:
+    """Return how many bytes a server has announced; 0 where nobody has."""
+    if not isinstance(file, http.client.HTTPResponse):
+        return 0
+    length = file.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A tree is where it was said to be."""
 
-    def redirect_request(self, *_: object, **__: object) -> None:
+    def redirect_request(self, *_: object) -> urllib.request.Request | None:
         """Refuse: the redirect's code becomes the error."""
-        return
+        return None

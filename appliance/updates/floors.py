@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from appliance.wire.release import Release
 
 
+SEEN_EVERY_S = 3600.0
+"""A verification is remembered so often: flash wears."""
+CLOCK_SLACK_S = 300.0
+
+_NS = 1_000_000_000
+
+
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The highest release counter taken in, by asset; the newest time at which so."""
 
@@ -61,16 +68,15 @@ class Floors:
         self._write(Accepted(counters, max(before.seen_utc_ns, utc_ns)))
 
     def see(self, utc_ns: int) -> None:
-        """Remember a time at which the tree was verified.
+        """Remember a time at which a tree was found fresh.
 
         Raises:
             OSError: The disk refused.
-            ClockError: The clock stands before a time remembered.
             TamperedError: The file is broken.
         """
         before = self.read()
-        check_clock(before, utc_ns)
-        self._write(msgspec.structs.replace(before, seen_utc_ns=utc_ns))
+        if utc_ns - before.seen_utc_ns >= SEEN_EVERY_S * _NS:
+            self._write(msgspec.structs.replace(before, seen_utc_ns=utc_ns))
 
     def _write(self, accepted: Accepted) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +89,8 @@ def check_clock(accepted: Accepted, utc_ns: int) -> None:
     Raises:
         ClockError: It was set back behind that: an expiry could be hidden so.
     """
-    behind_s = (accepted.seen_utc_ns - utc_ns) / 1e9
-    if behind_s > 0.0:
+    behind_s = (accepted.seen_utc_ns - utc_ns) / _NS
+    if behind_s > CLOCK_SLACK_S:
         raise ClockError(
             f"our clock stands {behind_s:.0f} s before the last verification;"
             " set it right"

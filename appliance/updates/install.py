@@ -49,6 +49,12 @@ class ModelShelf:
         version = self._linked(asset, ACTIVE)
         return None if version is None else self._root / asset / version
 
+    def folder(self, asset: str, version: str) -> Path | None:
+        """Return the folder of a version, or None: it is not on the shelf."""
+        if version not in self._folders(self._root / asset):
+            return None
+        return self._root / asset / version
+
     def installed(self) -> tuple[Installed, ...]:
         """Return all versions of all assets, in order of name."""
         found = []

@@ -15,7 +15,6 @@ One `Trust` serves one cycle. It blocks: run it in a short-lived process.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuf.api.exceptions import (
@@ -43,6 +42,7 @@ from appliance.wire.release import RELEASE_MAX_BYTES, release_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tuf.ngclient import FetcherInterface
 
@@ -57,6 +57,35 @@ _LIMITS = UpdaterConfig(
     snapshot_max_length=100_000,
     targets_max_length=5_000_000,
 )
+
+
+_Kinds = tuple[type[Exception], ...]
+_REFUSALS: tuple[tuple[_Kinds, type[UpdateError], str], ...] = (
+    (
+        (ExpiredMetadataError,),
+        ExpiredError,
+        "was not vouched for recently enough; what runs stays",
+    ),
+    (
+        (BadVersionNumberError,),
+        DowngradedError,
+        "is older than what was seen, or its parts were not published together",
+    ),
+    (
+        (UnsignedMetadataError,),
+        TamperedError,
+        "is not signed by the keys that we trust",
+    ),
+    ((LengthOrHashMismatchError,), TamperedError, "is not what was signed"),
+    (
+        (DownloadLengthMismatchError, SlowRetrievalError),
+        EndlessError,
+        "is longer, or comes slower, than any release may",
+    ),
+    ((RepositoryError,), TamperedError, "cannot be understood"),
+    ((Exception,), UnreachableError, "cannot be had"),
+)
+"""The first that fits counts; each is followed by the library's own words."""
 
 
 class Trust:
@@ -110,7 +139,8 @@ class Trust:
         place = folder / "archive"
         with _refusing(f"release {release.release_counter} of {release.asset}"):
             target = self._updater.get_targetinfo(self._paths[release])
-            if target is None or target.length > RELEASE_MAX_BYTES:
+            assert target is not None, "its path was read from the same metadata"
+            if target.length > RELEASE_MAX_BYTES:
                 raise EndlessError(f"{release.version} is longer than any bundle")
             try:
                 self._updater.download_target(target, str(place))
@@ -129,21 +159,9 @@ def _refusing(what: str) -> Iterator[None]:
 
 def refusal_of(error: Exception, what: str) -> UpdateError:
     """Return our name for an error of python-tuf, or of the disk."""
-    match error:
-        case ExpiredMetadataError():
-            return ExpiredError(
-                f"{what} was not vouched for recently enough ({error}); the model that"
-                " runs stays; publish again, or check our clock"
-            )
-        case BadVersionNumberError():
-            return DowngradedError(f"{what} is older than what was seen: {error}")
-        case UnsignedMetadataError():
-            return TamperedError(f"{what} is not signed by keys we trust: {error}")
-        case LengthOrHashMismatchError():
-            return TamperedError(f"{what} is not what was signed: {error}")
-        case DownloadLengthMismatchError() | SlowRetrievalError():
-            return EndlessError(f"{what} is more, or slower, than announced: {error}")
-        case RepositoryError():
-            return TamperedError(f"{what} cannot be understood: {error}")
-        case _:
-            return UnreachableError(f"{what} cannot be had: {error}")
+    refusal, says = next(
+        (refusal, says)
+        for kinds, refusal, says in _REFUSALS
+        if isinstance(error, kinds)
+    )
+    return refusal(f"{what} {says}: {error}")

@@ -17,6 +17,7 @@ from appliance.commands.demo.plan import How, Plan, PlanError, parse_break
 from appliance.commands.demo.programs import NAMES
 from appliance.commands.demo.report import broken_laws, report
 from appliance.commands.demo.stage import Demonstration
+from appliance.commands.demo.theatre import has_audience
 from appliance.commands.exits import (
     EXIT_FINDING,
     EXIT_USAGE,
@@ -88,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
     )
     found: list[dict[str, Any]] = []
     try:
-        asyncio.run(until_signalled(_perform(show, found)))
+        watched = has_audience(headless=args.headless)
+        asyncio.run(until_signalled(_perform(show, found, watched=watched)))
     except* ChildFailedError as errors:
         raise CommandError("; ".join(str(each) for each in errors.exceptions)) from None
     finally:
@@ -100,8 +102,10 @@ def run(args: argparse.Namespace) -> int:
     return _conclude(found[0], args.report)
 
 
-async def _perform(show: Demonstration, found: list[dict[str, Any]]) -> None:
-    found.append(report(await show.run()))
+async def _perform(
+    show: Demonstration, found: list[dict[str, Any]], *, watched: bool
+) -> None:
+    found.append(report(await show.run(watched=watched)))
 
 
 def _conclude(result: dict[str, Any], path: Path | None) -> int:

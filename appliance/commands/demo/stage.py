@@ -20,6 +20,7 @@ from appliance.commands.demo.programs import (
 )
 from appliance.commands.demo.report import Evidence
 from appliance.commands.demo.settings import ASSET
+from appliance.commands.demo.theatre import watch
 from appliance.commands.demo.witness import Witness, totals
 from appliance.domain.health import LIFE_H
 from appliance.domain.tag import TagId
@@ -65,8 +66,10 @@ class Demonstration:
         (self._guard,) = self._config.initiators
         self._children: dict[str, Child] = {}
 
-    async def run(self) -> Evidence:
+    async def run(self, *, watched: bool = False) -> Evidence:
         """Run it all; return what was measured.
+
+        `watched`: until the dashboard is left, instead of for the plan's time.
 
         Raises:
             ChildFailedError: A program did not come up.
@@ -74,7 +77,10 @@ class Demonstration:
         self._tell(f"everything of this run is in {self._places.root}")
         async with asyncio.TaskGroup() as group:
             tasks = await self._start(group)
-            await self._until(self._plan.whole_s)
+            if watched:
+                await watch(self._places.run, self._places.log / "demo.log")
+            else:
+                await self._until(self._plan.whole_s)
             evidence = await self._conclude()
             for task in tasks:
                 task.cancel()

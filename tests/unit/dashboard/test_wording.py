@@ -90,6 +90,23 @@ def test_hours_of_life(hours: float | None, text: str) -> None:
     assert w.hours(hours) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "step", "text"),
+    [
+        (1484.03, 0.36, "1484"),
+        (5.2345, 0.01, "5.23"),
+        (87.55, 0.044, "87.5"),
+        (-0.001, 0.01, "0.00"),
+        (math.nan, 0.01, "---"),
+        (1.0, 1e-12, "1.000000"),
+    ],
+)
+def test_an_instrument_has_no_more_decimals_than_it_can_tell_apart(
+    value: float, step: float, text: str
+) -> None:
+    assert w.decimals(value, step) == text
+
+
 def test_sizes_and_times_of_day() -> None:
     assert [w.size(x) for x in (12, 12_300, 1.2e6, 3e9, 4e15)] == [
         "12.0 B",
