@@ -46,6 +46,7 @@ check: setup
 	MYPYPATH=packaging $(VENV)/bin/mypy packaging/build_deb.py packaging/closure.py
 	$(VENV)/bin/lint-imports
 	$(PY) -m docs.generate --check
+	$(PY) -m pytest -q tests/unit/systemd
 
 fix: setup
 	$(VENV)/bin/ruff format $(CODE)

@@ -165,6 +165,8 @@ async def _greet(
             hello = await read_frame(reader)
     except (ConnectionError, TimeoutError, WireError) as error:
         raise LinkLostError(f"no hello from the other process: {error}") from error
+    if hello is None:
+        raise LinkLostError("the other process closed the link at once")
     if not isinstance(hello, Hello) or hello.protocol != PROTOCOL:
         raise LinkLostError("the other process does not speak our protocol")
     return LinkClient(hello, writer)
