@@ -27,6 +27,14 @@ SIZES = ((80, 24), (120, 40))
 WITHIN_S = 150.0
 LOOK_EVERY_S = 0.5
 
+_BLANK = "&#160;"
+_CELL = 12.2
+"""Width of a character in the pictures that Rich draws."""
+_TEXT = re.compile(
+    r'(?P<head><text class="[^"]*-r\d+" x=")(?P<x>[\d.]+)(?P<middle>" y="[\d.]+"'
+    r' textLength=")(?P<length>[\d.]+)(?P<rest>"[^>]*>)(?P<content>[^<]*)</text>'
+)
+
 
 def main() -> int:
     """Make the pictures; return 1 if the plant never came to it."""
@@ -96,15 +104,35 @@ async def _take(app: Dashboard, pilot: Pilot[None], name: str) -> None:
         app.redraw()
         await pilot.pause()
         path = IMAGES / f"{name}-{width}x{height}.svg"
-        picture = _self_contained(app.export_screenshot(title="wheeltapper"))
+        picture = self_contained(app.export_screenshot(title="wheeltapper"))
         path.write_text(picture, encoding="utf-8")
         sys.stdout.write(f"{path}\n")
 
 
-def _self_contained(svg: str) -> str:
-    """Return the picture without the web fonts that it would load from outside."""
+def self_contained(svg: str) -> str:
+    """Return the picture without web fonts, and without blanks around its words.
+
+    Some viewers drop blanks at the edges of a text, and would move what follows.
+    """
     without = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
-    return without.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+    plain = without.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+    return _TEXT.sub(_without_blanks, plain)
+
+
+def _without_blanks(match: re.Match[str]) -> str:
+    content = match["content"]
+    before = 0
+    while content.startswith(_BLANK):
+        content, before = content.removeprefix(_BLANK), before + 1
+    after = 0
+    while content.endswith(_BLANK):
+        content, after = content.removesuffix(_BLANK), after + 1
+    if not content:
+        return ""
+    x = float(match["x"]) + before * _CELL
+    length = float(match["length"]) - (before + after) * _CELL
+    place = f"{match['head']}{x:.1f}{match['middle']}{length:.1f}{match['rest']}"
+    return f"{place}{content}</text>"
 
 
 if __name__ == "__main__":

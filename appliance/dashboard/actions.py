@@ -42,6 +42,11 @@ class Action:
         return not self.screens or screen in self.screens
 
 
+def _go_to(key: str, screen: str, text: str) -> Action:
+    """Return the key of a screen; the banner shows these, not the footer."""
+    return Action(key, f"show('{screen}')", screen, text, footer=False)
+
+
 ACTIONS = (
     Action("enter", "open", "open", "open what the cursor is on", (OVERVIEW, ALARMS)),
     Action(
@@ -61,11 +66,11 @@ ACTIONS = (
     Action("e", "envelope", "spectrum", "envelope or plain spectrum", (ASSET,)),
     Action("w", "window", "window", "how much past the trend shows", (ASSET,)),
     Action("n", "next_asset", "next", "the next asset", (ASSET,)),
-    Action("1", "show('overview')", "overview", "what is wrong, assets, values"),
-    Action("2", "show('asset')", "asset", "health, trend, spectrum of one asset"),
-    Action("3", "show('alarms')", "alarms", "all alarms and what to do"),
-    Action("4", "show('trips')", "trips", "safety: matrix, first-out, reset, mode"),
-    Action("5", "show('system')", "system", "processes, buffer, uplink, events"),
+    _go_to("1", OVERVIEW, "what is wrong, assets, values"),
+    _go_to("2", ASSET, "health, trend, spectrum of one asset"),
+    _go_to("3", ALARMS, "all alarms and what to do"),
+    _go_to("4", TRIPS, "safety: matrix, first-out, reset, mode"),
+    _go_to("5", SYSTEM, "processes, buffer, uplink, events"),
     Action("S", "stop", "STOP", "ask the PLC for a stop; asks first, needs no role"),
     Action("question_mark,f1", "help", "help", "this page"),
     Action("q", "quit", "quit", "leave; nothing else stops"),

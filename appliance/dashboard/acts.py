@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from appliance.dashboard.advice import headline
@@ -15,6 +16,8 @@ from appliance.link.client import LinkLostError, LinkRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.worker import WorkType
 
     from appliance.dashboard.app import Dashboard
     from appliance.dashboard.guard import Initiator
@@ -95,7 +98,7 @@ class Acts:
         )  # fmt: skip
 
     def bypass(self) -> None:
-        """Put the initiator under the cursor out of action, with a reason and an end."""
+        """Put the initiator under the cursor out of action, with reason and end."""
         row = self._initiator()
         if row is None or self._blind():
             return
@@ -163,7 +166,7 @@ class Acts:
     ) -> None:
         def decided(yes: bool | None) -> None:  # noqa: FBT001 - Textual's callback
             if yes:
-                work = self._do(feed, op, said, args)
+                work: WorkType[None] = partial(self._do, feed, op, said, args)
                 self._app.run_worker(work, name=f"dashboard.act.{op}", group="acts")
 
         dialogue = ConfirmScreen(question, lines, clock=self._app.clock, grave=grave)

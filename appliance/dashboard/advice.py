@@ -96,7 +96,7 @@ def _of_lost_hub(plant: Plant, now: Now) -> Advice:
         severity="unknown",
         wrong=f"The hub has not answered{since}: all values here are OLD",
         sure=(
-            f"reason: {link.reason}",
+            f"reason: {link.why}",
             "safety still watches the machine"
             if guards
             else "safety does not watch the machine, as far as we can see",
@@ -111,7 +111,7 @@ def _of_lost_safety(plant: Plant, now: Now) -> Advice:
     return Advice(
         severity="high",
         wrong=f"Safety has not answered{since}",
-        sure=(f"reason: {link.reason}", "its heartbeat stops: the PLC acts by itself"),
+        sure=(f"reason: {link.why}", "its heartbeat stops: the PLC acts by itself"),
         do="It restarts by itself, tripped; if not: is it running?",
     )
 
@@ -168,7 +168,7 @@ def _measured(plant: Plant, alarm: Alarm, now: Now) -> str:
     if reading.trust is Trust.BAD:
         return f"it is not measured now: {reading.why}, last confirmed {age}"
     limit = "" if alarm.setpoint is None else f", limit {number(alarm.setpoint, 3)}"
-    value = f"{number(reading.value)} {reading.engineering_units}".rstrip()
+    value = f"{reading.text} {reading.engineering_units}".rstrip()
     return f"measured {value}{limit}; {reading.trust}, {age}"
 
 
@@ -180,8 +180,9 @@ def _model_word(asset: Asset) -> list[str]:
         return ["the model says nothing now"]
     if score <= 1.0:
         return [f"the model finds it normal ({number(score, 2)} of its limit)"]
-    because = f", mostly from {asset.cause}" if asset.cause else ""
-    return [f"the model agrees: {number(score, 2)} times its limit{because}"]
+    cause = asset.cause.removeprefix(f"{asset.id}/")
+    because = f", mostly {cause}" if cause else ""
+    return [f"the model agrees: score {number(score, 2)} × its limit{because}"]  # noqa: RUF001 - times
 
 
 def _life_words(asset: Asset) -> list[str]:
@@ -205,7 +206,7 @@ def _vote_word(initiator: Initiator) -> str:
     values = " ".join(number(channel.value, 3) for channel in initiator.channels)
     units = initiator.engineering_units
     return (
-        f"{demanding} of {len(initiator.channels)} channels demand it now"
+        f"{demanding} of {len(initiator.channels)} channels demand it"
         f" ({initiator.vote}): {values} {units}, limit {number(initiator.setpoint, 3)}"
     )
 

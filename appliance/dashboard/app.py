@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
+from textual.css.query import NoMatches
 
 from appliance.dashboard import actions
 from appliance.dashboard.acts import Acts
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     from textual.binding import BindingType
     from textual.screen import Screen
+    from textual.worker import WorkType
 
     from appliance.domain.ports import Clock
 
@@ -91,7 +95,8 @@ class Dashboard(App[None]):
         self.register_theme(GREY)
         self.theme = GREY.name
         for feed in (self.hub, self.safety):
-            self.run_worker(feed.run(), name=f"dashboard.{feed.name}", group="links")
+            work: WorkType[None] = feed.run
+            self.run_worker(work, name=f"dashboard.{feed.name}", group="links")
         self.set_interval(REDRAW_S, self._tick)
 
     # ------------------------------------------------------------ what arrives
@@ -113,19 +118,27 @@ class Dashboard(App[None]):
 
     @on(Answered)
     def _take_answer(self, message: Answered) -> None:
-        self.plant.take_answer(message.op, message.result, self.now)
+        try:
+            self.plant.take_answer(message.op, message.result, self.now)
+        except WireError as error:
+            self.post_message(Said(f"{message.process}: {error}", refused=True))
 
     @on(HistoryArrived)
     def _take_history(self, message: HistoryArrived) -> None:
-        history = history_of(message.tag, message.result, message.span_ns)
+        try:
+            history = history_of(message.tag, message.result, message.span_ns)
+        except (KeyError, TypeError, ValueError) as error:
+            self.post_message(Said(f"a strange history: {error!r}", refused=True))
+            return
         self.plant.take_history(history)
 
     @on(Said)
     def _take_word(self, message: Said) -> None:
         self._notice = message
         self._notice_until_s = self.clock.now_s() + NOTICE_S
-        self.hub.poke("alarms.list")
-        self.safety.poke("status")
+        if not message.refused:
+            self.hub.poke("alarms.list")
+            self.safety.poke("status")
         self.redraw()
 
     def _take(self, message: NewsArrived) -> None:
@@ -165,14 +178,15 @@ class Dashboard(App[None]):
     def redraw(self) -> None:
         """Draw what has changed on the screen that is seen."""
         seen = [each for each in self.screen_stack if isinstance(each, PlantScreen)]
-        if not seen or not seen[-1].is_mounted:
-            return
+        if not seen or not seen[-1].query("#banner"):
+            return  # not built yet, or being taken down
         now, notice = self.now, None
         if self._notice.text and now.s < self._notice_until_s:
             notice = notice_row(
                 self._notice.text, self.size.width, refused=self._notice.refused
             )
-        seen[-1].show(self.plant, now, zone=self._zone, notice=notice)
+        with suppress(NoMatches):  # a screen that is being taken down
+            seen[-1].show(self.plant, now, zone=self._zone, notice=notice)
 
     @property
     def seen(self) -> PlantScreen | None:
@@ -280,7 +294,7 @@ class Dashboard(App[None]):
             return
         tag, to_ns = f"{asset.id}/{HEALTH_INDEX}", self.clock.utc_ns()
         from_ns = to_ns - round(screen.window_s * 1e9)
-        work = self._fetch_history(tag, (from_ns, to_ns))
+        work: WorkType[None] = partial(self._fetch_history, tag, (from_ns, to_ns))
         self.run_worker(work, name="dashboard.history", group="history", exclusive=True)
 
     async def _fetch_history(self, tag: str, span_ns: tuple[int, int]) -> None:

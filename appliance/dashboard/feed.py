@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from appliance.dashboard.messages import Answered, LinkDown, LinkUp, NewsArrived
@@ -11,7 +11,7 @@ from appliance.link.client import LinkLostError, LinkRefusedError, connect
 from appliance.runtime.tasks import helpers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from textual.message import Message
@@ -32,6 +32,7 @@ class Question:
 
     op: str
     every_s: float | None = None
+    args: Mapping[str, object] = field(default_factory=dict)
 
 
 HUB_QUESTIONS = (
@@ -40,7 +41,10 @@ HUB_QUESTIONS = (
     Question("status", 2.0),
     Question("outbox.status", 2.0),
 )
-SAFETY_QUESTIONS = (Question("status", 1.0),)
+SAFETY_QUESTIONS = (
+    Question("events.since", args={"seq": 0}),
+    Question("status", 1.0),
+)
 
 
 class Feed:
@@ -134,7 +138,7 @@ class Feed:
             poke.clear()
             try:
                 async with asyncio.timeout(ANSWER_WITHIN_S):
-                    result = await link.request(question.op)
+                    result = await link.request(question.op, **question.args)
             except LinkRefusedError:
                 return  # an older process that does not offer it
             self._backoff.reset()

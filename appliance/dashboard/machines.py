@@ -13,7 +13,6 @@ from appliance.domain.health import (
     LIFE_H,
     LIFE_HIGH_H,
     LIFE_LOW_H,
-    derived_tags,
 )
 from appliance.domain.tag import TagId, asset_of
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from appliance.dashboard.readings import Reading, Readings
     from appliance.dashboard.standing import Alarm
 
+_DERIVED = (HEALTH_INDEX, ANOMALY_SCORE, ANOMALY, LIFE_H, LIFE_LOW_H, LIFE_HIGH_H)
 _NO_ASSET = frozenset({"safety"})
 """Safety's own tags are not a machine."""
 
@@ -38,7 +38,10 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A machine as it is shown. `judged`: a model watches it, or is meant to."""
+    """A machine as it is shown. `judged`: a model watches it, or is meant to.
+
+    `mode` is what inference calls its present way of running, where that is known.
+    """
 
     id: str
     kind: str
@@ -47,6 +50,7 @@ class Asset:
     index: Reading | None
     score: Reading | None
     anomaly: bool
+    mode: str
     life: Life | None
     cause: str
     alarms: tuple[Alarm, ...]
@@ -84,6 +88,7 @@ def assets_of(
     description: Mapping[str, Any],
     readings: Readings,
     alarms: Iterable[Alarm],
+    modes: Mapping[str, str],
     *,
     now_s: float,
 ) -> tuple[Asset, ...]:
@@ -104,6 +109,7 @@ def assets_of(
             readings,
             tags=tuple(own),
             alarms=tuple(by_asset.get(name, ())),
+            mode=str(modes.get(name, "")),
             now_s=now_s,
         )
         for name, own in tags.items()
@@ -118,9 +124,10 @@ def _asset(
     *,
     tags: tuple[str, ...],
     alarms: tuple[Alarm, ...],
+    mode: str,
     now_s: float,
 ) -> Asset:
-    derived = {str(tag.id) for tag in derived_tags(name)}
+    derived = {f"{name}/{quantity}" for quantity in _DERIVED}
     failure_tag, failure_level = row.get("failure_tag"), row.get("failure_level")
     anomaly = readings.good_value(f"{name}/{ANOMALY}", now_s)
     return Asset(
@@ -130,6 +137,7 @@ def _asset(
         judged=f"{name}/{HEALTH_INDEX}" in readings,
         index=readings.reading(f"{name}/{HEALTH_INDEX}", now_s),
         score=readings.reading(f"{name}/{ANOMALY_SCORE}", now_s),
+        mode=mode,
         anomaly=anomaly is not None and anomaly > 0.0,
         life=_life(name, readings, now_s),
         cause=readings.texts.get(f"{name}/{ANOMALY_SCORE}", ""),

@@ -10,15 +10,18 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from appliance.dashboard.guard import Guard, guard_of
 from appliance.dashboard.machines import Asset, assets_of
 from appliance.dashboard.readings import TRAIL_STEP_S, Readings
 from appliance.dashboard.standing import Alarm, standing
+from appliance.wire.messages import EventMessage, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from appliance.wire.messages import BatchMessage, EventMessage, Hello
+    from appliance.wire.messages import BatchMessage, Hello
 
 HUB, SAFETY = "hub", "safety"
 EVENTS_KEPT = 300
@@ -42,6 +45,11 @@ class LinkState:
     since_s: float | None = None
     reason: str = "not connected yet"
     epoch: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason without the path that it is about."""
+        return self.reason.rsplit(": ", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,17 @@ class Plant:
             self.tripped_at_ns[str(event.details.get("element"))] = event.time_ns
 
     def take_answer(self, op: str, result: Any, now: Now) -> None:  # noqa: ANN401 - msgpack
-        """Take the hub's or safety's answer to what is asked regularly."""
+        """Take the hub's or safety's answer to what is asked regularly.
+
+        Raises:
+            WireError: It is not such an answer; nothing of it was taken.
+        """
+        try:
+            self._take_answer(op, result, now)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise WireError(f"a strange answer to {op}: {error!r}") from error
+
+    def _take_answer(self, op: str, result: Any, now: Now) -> None:  # noqa: ANN401 - msgpack
         match op:
             case "alarms.list":
                 self.alarms = standing(result)
@@ -125,11 +143,14 @@ class Plant:
                 self.guard_at_s = now.s
             case "status":
                 self.status, self.status_at_s = result, now.s
+            case "events.since":
+                for event in msgspec.convert(result, tuple[EventMessage, ...]):
+                    self.take_event(event)
             case "outbox.status":
                 self.outbox = result
             case "describe":
-                self.description = result
                 self.readings.limit_ages(_age_limits(result))
+                self.description = result
 
     def take_history(self, history: History) -> None:
         """Take the past of a tag."""
@@ -143,7 +164,11 @@ class Plant:
 
     def assets(self, now: Now) -> tuple[Asset, ...]:
         """Return the assets, the worst first."""
-        return assets_of(self.description, self.readings, self.alarms, now_s=now.s)
+        told = (self.status.get("processes") or {}).get("inference") or {}
+        modes = (told.get("modes") or {}) if self.links[HUB].up else {}
+        return assets_of(
+            self.description, self.readings, self.alarms, modes, now_s=now.s
+        )
 
     def asset(self, name: str, now: Now) -> Asset | None:
         """Return one asset."""

@@ -28,6 +28,7 @@ STYLES = {
     "label": Style(color="#8c8c8c"),
     "dim": Style(color="#8c8c8c"),
     "strong": Style(color="#ffffff", bold=True),
+    "here": Style(color="#ffffff", bold=True, underline=True),
     "stale": Style(color="#8c8c8c", italic=True),
     "notice": Style(color="#d0b000"),
     "bad": Style(color="#d787d7", bold=True),

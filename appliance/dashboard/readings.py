@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from appliance.dashboard.wording import decimals, number
 from appliance.domain.sample import (
     STATUS_BAD_NO_COMMUNICATION,
     STATUS_BAD_NOT_A_NUMBER,
@@ -33,6 +34,8 @@ TRAIL_STEP_S = 1.0
 STALE_AFTER_S = 5.0
 """Where the configuration is not known."""
 _NS = 1e-9
+_STEPS = 5000
+"""Into so many an instrument divides its range."""
 
 
 class Trust(StrEnum):
@@ -69,6 +72,15 @@ class Reading:
     why: str
     age_s: float | None
     trail: tuple[float, ...]
+    waveform: bool = False
+
+    @property
+    def text(self) -> str:
+        """The value with as many decimals as its instrument can tell apart."""
+        low, high = self.range_low, self.range_high
+        if low is None or high is None or not high > low:
+            return number(self.value)
+        return decimals(self.value, (high - low) / _STEPS)
 
     @property
     def good_value(self) -> float | None:
@@ -175,6 +187,7 @@ class Readings:
             why=_WHY_BAD.get(held.status, str(trust)) if bad else str(trust),
             age_s=self.age_s(tag, now_s),
             trail=tuple(held.trail),
+            waveform=tag in self.waveforms,
         )
 
     def good_value(self, tag: str | None, now_s: float) -> float | None:

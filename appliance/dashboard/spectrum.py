@@ -111,7 +111,10 @@ def _envelope(points: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64
 
 
 def _line(spectrum: Spectrum, name: str, hertz: float) -> Line:
-    """Measure the highest bin near a frequency against the median around it."""
+    """Measure the highest bin near a frequency against the median around it.
+
+    The flank of a neighbour's line is none: then the middle one near it counts.
+    """
     amplitude, step_hz = spectrum.amplitude, spectrum.resolution_hz
     centre = round(hertz / step_hz)
     reach = max(1, round(_SLIP * centre))
@@ -121,4 +124,7 @@ def _line(spectrum: Spectrum, name: str, hertz: float) -> Line:
     near = amplitude[low : high + 1]
     if not len(near) or not np.median(floor) > 0.0:
         return Line(name, hertz, math.nan)
-    return Line(name, hertz, float(near.max() / np.median(floor)))
+    height = float(near.max())
+    if amplitude[low - 1 : high + 2].max() > height:
+        height = float(np.median(near))
+    return Line(name, hertz, height / float(np.median(floor)))

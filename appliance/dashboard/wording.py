@@ -72,7 +72,15 @@ def number(value: float | None, digits: int = 4) -> str:
     whole = math.floor(math.log10(abs(value))) + 1
     if whole > 9 or whole < -5:  # noqa: PLR2004 - beyond that zeros are counted
         return f"{value:.{digits - 1}e}"
-    return f"{value:.{max(0, digits - max(whole, 1))}f}"
+    return f"{value:.{max(0, digits - max(whole, 0))}f}"
+
+
+def decimals(value: float, step: float) -> str:
+    """Return a number with the decimals that a step of this size calls for."""
+    if not math.isfinite(value):
+        return number(value)
+    text = f"{value:.{min(6, max(0, round(-math.log10(step))))}f}"
+    return text.removeprefix("-") if float(text) == 0.0 else text
 
 
 def span(seconds: float | None) -> str:
@@ -123,16 +131,23 @@ def size(count: float) -> str:
 def sparkline(
     values: Sequence[float],
     width: int,
-    low: float | None = None,
-    high: float | None = None,
+    *,
+    least_span: float = 0.0,
 ) -> str:
-    """Return the newest values as blocks, a gap as a dot; scaled to what is shown."""
+    """Return the newest values as blocks, a gap as a dot.
+
+    Scaled to what is shown, but to no less than `least_span` and a twentieth of the
+    value, so that noise does not look like news.
+    """
     shown = list(values)[-width:]
     known = [value for value in shown if math.isfinite(value)]
     if not known:
         return right(GAP * len(shown), width)
-    bottom = min(known) if low is None else low
-    top = max(known) if high is None else high
+    bottom, top = min(known), max(known)
+    missing = max(least_span, 0.05 * max(abs(bottom), abs(top))) - (top - bottom)
+    if missing > 0.0:
+        # not the middle itself: it lies between two blocks, and noise would show there
+        bottom, top = bottom - 0.45 * missing, top + 0.55 * missing
     return right("".join(_block(v, bottom, top) for v in shown), width)
 
 

@@ -41,8 +41,8 @@ class AlarmsScreen(PlantScreen):
         unseen = sum(alarm.needs_acknowledgement for alarm in plant.alarms)
         text = f"{len(plant.alarms)} alarms, {unseen} not acknowledged"
         self.query_one("#alarms-title", Rows).show([title(text, width, old)])
-        self.query_one("#alarms-head", Rows).show([view.alarm_head(width)])
-        items = view.alarm_items(plant, width, now)
+        self.query_one("#alarms-head", Rows).show([view.alarm_head(width - 1)])
+        items = view.alarm_items(plant, width - 1, now)
         listing = self.query_one("#alarms", Listing)
         listing.styles.height = min(max(1, len(items)), max(3, height // 2 - 7))
         listing.show_items(items)

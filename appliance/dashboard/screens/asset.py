@@ -71,7 +71,7 @@ class AssetScreen(PlantScreen):
         self.query_one("#spectrum", Rows).show(spectrum)
         head = title(f"values of {asset.id}", width, "value, unit, quality, age")
         self.query_one("#values-head", Rows).show([head])
-        values = value_items(plant, asset, width, now)
+        values = value_items(plant, asset, width - 1, now)
         self.query_one("#values", Listing).show_items(values)
 
     def chosen_asset(self, plant: Plant, now: Now) -> Asset | None:

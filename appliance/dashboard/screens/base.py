@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.containers import Vertical
 from textual.screen import Screen
 
 from appliance.dashboard.views.banner import banner_rows
@@ -34,7 +35,8 @@ class PlantScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Build banner, body, notice and footer."""
         yield Rows(id="banner")
-        yield from self.compose_body()
+        with Vertical(id="body"):
+            yield from self.compose_body()
         yield Rows(id="notice")
         yield Rows(id="footer")
 

@@ -44,8 +44,8 @@ class OverviewScreen(PlantScreen):
         problem = self.query_one("#problem", Rows)
         problem.styles.height = 11 if tall else 8
         problem.show(overview.problem_rows(plant, width, 11 if tall else 8, now))
-        items = overview.asset_items(plant, width, now)
-        self.query_one("#assets-head", Rows).show([overview.asset_head(width)])
+        items = overview.asset_items(plant, width - 1, now)
+        self.query_one("#assets-head", Rows).show([overview.asset_head(width - 1)])
         assets = self.query_one("#assets", Listing)
         assets.styles.height = min(max(1, len(items)), 10 if tall else 4)
         assets.show_items(items)
@@ -53,7 +53,7 @@ class OverviewScreen(PlantScreen):
         name = "" if asset is None else f" of {asset.id}"
         head = self.query_one("#values-head", Rows)
         head.show([title(f"values{name}", width, "value, unit, quality, age")])
-        values = overview.value_items(plant, asset, width, now)
+        values = overview.value_items(plant, asset, width - 1, now)
         self.query_one("#values", Listing).show_items(values)
 
     def chosen_asset(self, plant: Plant, now: Now) -> Asset | None:

@@ -46,5 +46,5 @@ class SystemScreen(PlantScreen):
         self.query_one("#buffer", Rows).show(right)
         head = title("events, the newest first", width)
         self.query_one("#events-title", Rows).show([head])
-        items = view.event_items(plant, width, zone)
+        items = view.event_items(plant, width - 1, zone)
         self.query_one("#events", Listing).show_items(items)

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from appliance.dashboard.advice import headline
 from appliance.dashboard.readings import Trust
-from appliance.dashboard.views.words import Item, Row, title
+from appliance.dashboard.views.words import Item, Row, title, trail
 from appliance.dashboard.wording import (
     clock_time,
     fit,
     number,
     right,
     span,
-    sparkline,
     wrapped,
 )
 
@@ -76,8 +75,8 @@ def alarm_rows(
             )
     reading = plant.readings.reading(alarm.tag, now.s)
     if reading is not None:
-        trail = sparkline(reading.trail, width - _LABEL)
-        rows.append(((fit(" last 2 min", _LABEL), "label"), (trail, "dim")))
+        past = trail(reading, width - _LABEL)
+        rows.append(((fit(" last 2 min", _LABEL), "label"), (past, "dim")))
     return rows
 
 
@@ -85,7 +84,7 @@ def _row(plant: Plant, alarm: Alarm, width: int, now: Now) -> Row:
     reading = plant.readings.reading(alarm.tag, now.s)
     value, style = number(alarm.value), "dim"
     if reading is not None and reading.trust is Trust.GOOD:
-        value, style = number(reading.value), ""
+        value, style = reading.text, ""
     elif reading is not None:
         value, style = f"?{value}", "stale"
     since = span((now.utc_ns - alarm.changed_ns) / 1e9) if alarm.changed_ns else "-"
@@ -104,7 +103,7 @@ def _now(plant: Plant, alarm: Alarm, now: Now) -> str:
     reading = plant.readings.reading(alarm.tag, now.s)
     if reading is None:
         return "the tag is not known here"
-    value = f"{number(reading.value)} {reading.engineering_units}".rstrip()
+    value = f"{reading.text} {reading.engineering_units}".rstrip()
     limit = "" if alarm.setpoint is None else f", limit {number(alarm.setpoint, 3)}"
     shown = "no value" if reading.trust is Trust.BAD else value
     return f"{shown}{limit}; {reading.why}, {span(reading.age_s)} old"

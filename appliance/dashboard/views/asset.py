@@ -40,20 +40,23 @@ def head_rows(plant: Plant, asset: Asset, width: int, now: Now) -> list[Row]:
     name = " · ".join(
         part for part in (asset.id, asset.kind, asset.description) if part
     )
-    health = f"{health_word(asset)}   score {score_word(asset)} its limit"
+    stands = asset.mode not in {"", "running"}
+    mode = f"   machine {asset.mode}" if stands else ""
+    health = f"{health_word(asset)}   score {score_word(asset)} limit"
     style = asset_style(asset)
-    life = f"   remaining life {life_word(asset)}"
+    life = f"   life {life_word(asset)}"
     note = ", 8 in 10" if asset.life is not None else ""
     row: Row = (
         (fit(" health", 9), "label"),
-        (fit(health + life + note, width - 9), style),
+        (fit(health + life + note + mode, width - 9), style),
     )
     cause = asset.cause
     reading = plant.readings.reading(cause, now.s) if cause else None
     measured = ""
     if reading is not None:
-        value = f"{number(reading.value)} {reading.engineering_units}"
-        measured = f", now {value} ({reading.trust}, {span(reading.age_s)} old)"
+        value = f"{reading.text} {reading.engineering_units}"
+        value = "see the spectrum" if reading.waveform else f"now {value}"
+        measured = f", {value} ({reading.trust}, {span(reading.age_s)} old)"
     abnormal = asset.score is not None and (asset.score.good_value or 0.0) > 1.0
     why = f"{cause}{measured}" if cause and abnormal else "nothing stands out"
     return [
@@ -75,7 +78,7 @@ def trend_rows(
     for place, line in enumerate(lines):
         axis = {0: "1.0 ", plot_height - 1: "0.0 "}.get(place, "")
         rows.append(((right(axis, _AXIS), "label"), (fit(line, plot_width), "")))
-    newest = "" if asset.health is None else f"now {number(asset.health, 2)}"
+    newest = "" if asset.health is None else f"now {asset.health:.2f}"
     note = f"1 as new, 0 failed; {GAP} no value"
     foot = fit(f"     {note}", max(0, width - len(newest) - 1))
     rows.append(((foot, "label"), (newest, "")))
@@ -130,7 +133,7 @@ def spectrum_rows(
     scale = f"0 Hz  highest {number(highest, 3)} m/s²"
     end = f"{number(found.top_hz, 3)} Hz"
     rows.append(((fit(scale, max(0, width - len(end))), "label"), (end, "label")))
-    rows.append(_legend(found.lines, width, speed_known=speed is not None))
+    rows.append(_legend(found.lines, width, why=_why_no_lines(asset, speed)))
     return rows[:height]
 
 
@@ -141,12 +144,17 @@ def _marks(found: Spectrum, width: int) -> Row:
             place = int(line.hertz * harmonic / found.top_hz * width)
             if found.envelope and 0 <= place < width and cells[place] == " ":
                 cells[place] = _LINE_SIGNS.get(line.name, "|")
-    return (("".join(cells), "notice"),)
+    return (("".join(cells), "label"),)
 
 
-def _legend(lines: Sequence[Line], width: int, *, speed_known: bool) -> Row:
+def _why_no_lines(asset: Asset, speed: float | None) -> str:
+    if not asset.orders:
+        return "no bearing is configured"
+    return "the speed is not known" if speed is None else "the machine stands still"
+
+
+def _legend(lines: Sequence[Line], width: int, *, why: str) -> Row:
     if not lines:
-        why = "no bearing is configured" if speed_known else "the speed is not known"
         return ((fit(f"no bearing lines: {why}", width), "label"),)
     words: list[tuple[str, str]] = []
     room = width

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
+from appliance.dashboard.actions import SCREENS
 from appliance.dashboard.model import HUB, SAFETY
 from appliance.dashboard.standing import PRIORITIES, SYMBOLS
-from appliance.dashboard.wording import clock_time, fit, right, span
+from appliance.dashboard.wording import clock_time, fit, span
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from appliance.dashboard.model import Now, Plant
     from appliance.dashboard.views.words import Row, Word
+
+_WIDE = 100
 
 
 def banner_rows(
@@ -33,20 +38,20 @@ def _first(plant: Plant, width: int, now: Now, screen: str, zone: tzinfo | None)
             counts[alarm.priority] += 1
     unseen = sum(alarm.needs_acknowledgement for alarm in plant.alarms)
     words: list[Word] = []
+    for place, name in enumerate(SCREENS, start=1):
+        here = name == screen
+        words.append((f" {place}", "strong" if here else "label"))
+        words.append((f" {name} ", "here" if here else "label"))
+    counted: list[Word] = []
     for priority, count in counts.items():
         style = priority if count else "label"
-        words.append((f"{SYMBOLS[priority]} {count:<2}", style))
-        words.append((" ", ""))
-    words.append((fit(f"{unseen} new" if unseen else "", 7), "strong"))
-    time = clock_time(now.utc_ns, zone)
-    used = sum(len(text) for text, _ in words) + len(time) + 1
-    place = plant.place or "wheeltapper"
-    return (
-        (fit(f" {screen}  ", min(20, width)), "strong"),
-        (fit(place, max(0, width - used - 20)), "label"),
-        *words,
-        (right(time, len(time)) + " ", ""),
-    )
+        counted += [(f"{SYMBOLS[priority]}{count}", style), (" ", "")]
+    new: Word = (f"{unseen} new " if unseen else "", "strong")
+    time = clock_time(now.utc_ns, zone)[: 8 if width >= _WIDE else 5]
+    used = sum(cell_len(text) for text, _ in (*words, *counted, new)) + len(time) + 1
+    site = f" {plant.place}" if width >= _WIDE else ""
+    return (*words, (fit(site, max(1, width - used)), "label"), *counted, new,
+            (f"{time} ", ""))  # fmt: skip
 
 
 def _safety(plant: Plant, width: int, now: Now, zone: tzinfo | None) -> Row:
@@ -63,12 +68,13 @@ def _safety(plant: Plant, width: int, now: Now, zone: tzinfo | None) -> Row:
         first_out, at_ns = plant.machine_stopped_by
         element = next((each for each in guard.elements if each.tripped), None)
         name = "" if element is None else f"{element.id} "
-        stop = "" if element is None else f" · stop {element.stop}"
+        stop = "" if element is None else f" · stop {element.stop or 'unknown'}"
         when = ""
         if at_ns is not None:
             ago = span((now.utc_ns - at_ns) / 1e9)
-            when = f" · {clock_time(at_ns, zone)} ({ago} ago)"
-        text = f" ■ TRIP {name}· first-out: {first_out}{when}{stop}{bypass}"
+            exact = f", {clock_time(at_ns, zone)}" if width >= _WIDE else ""
+            when = f" · {ago} ago{exact}"
+        text = f" ■ TRIP {name}by {first_out}{stop}{bypass}{when}"
         return ((fit(text, width), "critical"),)
     if not guard.armed:
         text = f" ! safety only OBSERVES: nothing would be stopped{bypass}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from appliance.dashboard.machines import Asset
     from appliance.dashboard.model import Now, Plant
 
-_LABEL = 10
+_LABEL = 11
 
 
 def problem_rows(plant: Plant, width: int, height: int, now: Now) -> list[Row]:
@@ -45,9 +45,9 @@ def asset_head(width: int) -> Row:
     """Return the head of the assets' columns."""
     wide = max(0, width - 80)
     words = (
-        fit("   asset", 15) + fit("kind", 12 + wide // 2) + right("health", 8) + "  "
+        fit("   asset", 15) + fit("what", 12 + wide // 2) + right("health", 8) + "  "
         + fit("last 2 min", 12) + right("score", 8) + "  "
-        + fit("remaining life", 22)
+        + fit("remaining life", 20)
     )  # fmt: skip
     return ((fit(words, width), "label"),)
 
@@ -81,9 +81,14 @@ def health_word(asset: Asset) -> str:
     if not asset.judged or asset.index is None:
         return "-"
     if asset.health is not None:
-        return number(asset.health, 2)
-    waiting = asset.index.trust in {Trust.BAD, Trust.WAITING}
-    return "no model" if waiting else str(asset.index.trust)
+        return f"{asset.health:.2f}"
+    match asset.index.trust:
+        case Trust.WAITING:
+            return "no model"
+        case Trust.BAD:
+            return asset.mode if asset.mode not in {"", "running"} else "none now"
+        case trust:
+            return str(trust)
 
 
 def life_word(asset: Asset) -> str:
@@ -121,9 +126,9 @@ def _asset_row(asset: Asset, width: int) -> Row:
         (fit(asset.id, 11) + " ", "strong"),
         (fit(asset.description or asset.kind, 11 + wide // 2) + " ", "label"),
         (right(health_word(asset), 8) + "  ", "stale" if asset.health is None else ""),
-        (sparkline(trail, 12, 0.0, 1.0) if asset.judged else " " * 12, "dim"),
+        (sparkline(trail, 12, least_span=0.5) if asset.judged else " " * 12, "dim"),
         (right(score_word(asset), 8) + "  ", "notice" if asset.anomaly else "dim"),
-        (fit(life_word(asset), 21), ""),
+        (fit(life_word(asset), 20), ""),
     )
 
 

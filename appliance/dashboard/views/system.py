@@ -23,7 +23,7 @@ def process_rows(plant: Plant, width: int, now: Now) -> list[Row]:
     rows = [title("processes", width)]
     for name in (HUB, SAFETY):
         link = plant.links[name]
-        text = "answers" if link.up else f"does not answer: {link.reason}"
+        text = "answers" if link.up else f"does not answer: {link.why}"
         since = "" if link.since_s is None else f" ({span(now.s - link.since_s)})"
         rows.append(_named(name, text + since, width, "" if link.up else "unknown"))
     told: Mapping[str, Any] = plant.status.get("processes") or {}
@@ -99,10 +99,11 @@ def _named(name: str, text: str, width: int, style: str = "") -> Row:
 def _inference(told: Mapping[str, Any] | None, width: int, *, linked: bool) -> Row:
     if told is None:
         return _named("inference", "has not reported yet", width, "notice")
-    if not linked:
-        return _named("inference", "not connected to the hub", width, "notice")
     modes = told.get("modes") or {}
     words = ", ".join(f"{asset} {mode}" for asset, mode in modes.items())
+    if not linked:
+        waits = "works, waits for a model" if not told.get("models") else "lost"
+        return _named("inference", waits, width, "notice")
     return _named("inference", f"works; {words}" if words else "works", width)
 
 

@@ -23,17 +23,18 @@ _STATE_STYLE = {
     "clear": "",
 }
 _LABEL = 13
+_WIDE = 100
 
 
 def mode_rows(plant: Plant, width: int, now: Now, zone: tzinfo | None) -> list[Row]:
     """Return the mode, what it means, and every element."""
     guard, link = plant.guard, plant.links[SAFETY]
     if not link.up and not guard.known:
-        reason = f" safety is not connected: {link.reason}"
+        reason = f" safety is not connected: {link.why}"
         return [title("trips", width), ((fit(reason, width), "unknown"),)]
     old = "" if link.up else " (OLD: safety is not connected)"
     mode = "ARMED" if guard.armed else "OBSERVE: judges, but stops nothing"
-    rows = [title(f"safety is {mode}{old}", width, "m mode")]
+    rows = [title(f"safety is {mode}{old}", width, "r reset · m mode")]
     rows.extend(((fit(f" {line}", width), "label"),) for line in _claim(plant, width))
     rows.extend(_element(plant, each, width, now, zone) for each in guard.elements)
     if guard.journal_trouble:
@@ -46,8 +47,8 @@ def matrix_head(width: int) -> Row:
     """Return the head of the matrix's columns."""
     words = (
         "  " + fit("initiator", _name_width(width)) + fit("state", 10)
-        + fit("vote", 12) + right("margin", 9) + " " + right("limit", 8) + "  "
-        + fit("stops", 18)
+        + fit("vote", 12) + right("margin", 7) + " " + right("limit", 6) + "  "
+        + fit("stops", 12)
     )  # fmt: skip
     return ((fit(words, width), "label"),)
 
@@ -115,11 +116,11 @@ def _element(
     when = ""
     if at_ns is not None:
         ago = span((now.utc_ns - at_ns) / 1e9)
-        when = f" at {clock_time(at_ns, zone)} ({ago} ago)"
+        exact = f", {clock_time(at_ns, zone)}" if width >= _WIDE else ""
+        when = f" {ago} ago{exact}"
     also = f", then {', '.join(element.causes[1:])}" if element.causes[1:] else ""
     stop = f"; stop {element.stop}" if armed and element.stop else ""
-    hint = " · r resets" if armed else ""
-    text = f" ■ {element.id}: TRIPPED{when} by {element.first_out}{also}{stop}{hint}"
+    text = f" ■ {element.id} TRIPPED by {element.first_out}{also}{stop}{when}"
     return ((fit(text, width), "critical" if armed else "notice"),)
 
 
@@ -133,11 +134,11 @@ def _initiator(row: Initiator, width: int, *, first: bool) -> Row:
         (fit(row.id, _name_width(width) - 1) + " ", "strong"),
         (fit(row.state, 9) + " ", style),
         (fit(vote, 11) + " ", "notice" if vote != row.vote else "label"),
-        (right(number(row.margin, 3), 9) + " ", ""),
-        (right(number(row.setpoint, 3), 8) + "  ", "label"),
-        (fit(", ".join(row.elements), 18), "label"),
+        (right(number(row.margin, 3), 7) + " ", ""),
+        (right(number(row.setpoint, 3), 6) + "  ", "label"),
+        (fit(", ".join(row.elements), 12), "label"),
     )
 
 
 def _name_width(width: int) -> int:
-    return max(16, width - 62)
+    return max(16, width - 52)

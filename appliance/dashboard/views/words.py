@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from rich.cells import cell_len
+
 from appliance.dashboard.readings import Trust
-from appliance.dashboard.wording import fit, number, plain, right, span, sparkline
+from appliance.dashboard.wording import fit, plain, right, span, sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +47,8 @@ def title(text: str, width: int, remark: str = "") -> Row:
     """Return a heading with a line to the right edge."""
     head = f"─ {plain(text)} "
     tail = f" {plain(remark)} ─" if remark else ""
-    return ((fit(head + "─" * width, max(0, width - len(tail))) + tail, "label"),)
+    rule = "─" * max(0, width - cell_len(head) - cell_len(tail))
+    return ((fit(head, width - cell_len(tail) - len(rule)) + rule + tail, "label"),)
 
 
 def text_of(rows: Iterable[Row]) -> str:
@@ -65,8 +68,19 @@ def shown_value(reading: Reading, width: int) -> str:
     """Return the value with its sign of trust: bad shows no number at all."""
     sign = TRUST_SIGN[reading.trust]
     hidden = reading.trust in {Trust.BAD, Trust.WAITING}
-    text = "---" if hidden else number(reading.value)
+    text = "---" if hidden else reading.text
+    if reading.waveform and not hidden:
+        text = "burst"
     return right(f"{sign}{text}", width)
+
+
+def trail(reading: Reading, width: int) -> str:
+    """Return the last two minutes, scaled with regard to the instrument's range."""
+    if reading.waveform:
+        return " " * width
+    low, high = reading.range_low, reading.range_high
+    least_span = 0.0 if low is None or high is None else 0.02 * (high - low)
+    return sparkline(reading.trail, width, least_span=least_span)
 
 
 def value_words(reading: Reading, *, trail_width: int) -> Row:
@@ -77,5 +91,5 @@ def value_words(reading: Reading, *, trail_width: int) -> Row:
         (fit(reading.engineering_units, 6), "label"),
         (fit(reading.why, 10), style or "dim"),
         (right(span(reading.age_s), 8) + "  ", style or "dim"),
-        (sparkline(reading.trail, trail_width), "dim"),
+        (trail(reading, trail_width), "dim"),
     )

@@ -21,10 +21,8 @@ def footer_row(screen: str, width: int) -> Row:
         text = _text(action.shown_key, action.label)
         if action not in last and len(text) > room - kept:
             continue
-        here = action.name == f"show('{screen}')"
-        key, label = f" {action.shown_key} ", action.label + " "
-        words.append((key, "strong"))
-        words.append((label, "strong" if here else "label"))
+        words.append((f" {action.shown_key} ", "strong"))
+        words.append((f"{action.label} ", "label"))
         room -= len(text)
         kept -= len(text) if action in last else 0
     return (*words, (fit("", max(0, room)), ""))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from appliance.dashboard.views.words import Item
 
-_CURSOR = Style(reverse=True)
-_CURSOR_AWAY = Style(underline=True)
+_CURSOR = Style(bgcolor="#505050", bold=True)
+_CURSOR_AWAY = Style(bgcolor="#303030")
 
 
 class Listing(Rows, can_focus=True):
@@ -106,11 +106,12 @@ class Listing(Rows, can_focus=True):
         self.refresh_row(self._place)
 
     def drawn(self, place: int, base: Style) -> Strip:
-        """Draw a row; the cursor's is reversed, underlined while keys go elsewhere."""
-        strip = super().drawn(place, base)
-        if place != self._place:
-            return strip
-        return strip.apply_style(_CURSOR if self.has_focus else _CURSOR_AWAY)
+        """Draw a row; the cursor's stands on lighter ground, less so without focus."""
+        if place != self._place or not self._keys:
+            return super().drawn(place, base)
+        return super().drawn(
+            place, base + (_CURSOR if self.has_focus else _CURSOR_AWAY)
+        )
 
     def _go(self, place: int) -> None:
         if not self._keys:
