@@ -26,7 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from appliance.config import SiteSettings, UplinkSettings
 from appliance.runtime.clock import SystemClock
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 from appliance.sync.drain import Drain
 from appliance.sync.protocol import Protocol, ProtocolChoice
 from appliance.sync.uplink import Uplink
@@ -131,7 +131,7 @@ async def _ours(
         changed=outbox.move,
     )
     outbox.move()
-    async with helpers() as tasks:
+    async with companions() as tasks:
         began_s = time.monotonic()
         tasks.start(uplink.run(), name="bench.uplink")
         if live:

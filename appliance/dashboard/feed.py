@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.dashboard.messages import Answered, LinkDown, LinkUp, NewsArrived
 from appliance.link.client import LinkLostError, LinkRefusedError, connect
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -118,7 +118,7 @@ class Feed:
         self._link = link
         self._again.clear()
         self._post(LinkUp(self.name, link.hello))
-        async with helpers() as tasks:
+        async with companions() as tasks:
             for question in self._questions:
                 work = self._ask(link, question)
                 tasks.start(work, name=f"dashboard.{self.name}.{question.op}")
@@ -152,6 +152,6 @@ class Feed:
             await self._clock.sleep(every_s)
             poke.set()
 
-        async with helpers() as tasks:
+        async with companions() as tasks:
             tasks.start(wake(), name=f"dashboard.{self.name}.pause")
             await poke.wait()

@@ -15,7 +15,7 @@ from appliance.inference.judge import AssetJudge
 from appliance.link.client import LinkLostError, LinkRefusedError, connect
 from appliance.runtime.backoff import Backoff
 from appliance.runtime.notify import notify, watchdog_period_s
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 from appliance.wire.batches import batch_of_message, message_of
 from appliance.wire.messages import BatchMessage, EventMessage, Lost, WireError
 from models.bundle import BundleError
@@ -162,7 +162,7 @@ class Session:
         """
         for asset in self._judges:
             await self._load(asset)
-        async with helpers() as tasks:
+        async with companions() as tasks:
             tasks.start(self._tell_status(), name="inference.status")
             for asset in self._judges:
                 tasks.start(self._judge(asset), name=f"inference.judge.{asset}")

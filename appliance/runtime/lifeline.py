@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from appliance.domain.ports import SourceUnavailableError
-from appliance.runtime.tasks import Helpers, helpers
+from appliance.runtime.tasks import Companions, companions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,13 +37,13 @@ class Lifeline(Generic[_Connection]):
     ) -> None:
         self._connect = connect
         self._name = name
-        self._tasks: Helpers | None = None
+        self._tasks: Companions | None = None
         self._attempt: asyncio.Task[_Connection | SourceUnavailableError] | None = None
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Allow connections; the first attempt begins at once. Close at the end."""
-        async with helpers() as tasks:
+        async with companions() as tasks:
             self._tasks = tasks
             self._attempt = self._begin(tasks)
             try:
@@ -91,7 +91,7 @@ class Lifeline(Generic[_Connection]):
         return None if isinstance(outcome, SourceUnavailableError) else outcome
 
     def _begin(
-        self, tasks: Helpers
+        self, tasks: Companions
     ) -> asyncio.Task[_Connection | SourceUnavailableError]:
         return tasks.start(self._try(), name=f"{self._name}.connect")
 

@@ -12,8 +12,22 @@ if TYPE_CHECKING:
 _Outcome = TypeVar("_Outcome")
 
 
-class Helpers:
-    """Starts the named tasks that help the body of `helpers`."""
+def insist_on_cancellation() -> None:
+    """Raise what a library took away: a cancellation of the current task.
+
+    Until Python 3.12, `asyncio.wait_for` swallows a cancellation that comes in the
+    same turn of the loop as the answer; whoever loops around it would never end.
+
+    Raises:
+        CancelledError: The current task was asked to end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+class Companions:
+    """Starts the named tasks that help the body of `companions`."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
@@ -35,15 +49,15 @@ class Helpers:
 
 
 @asynccontextmanager
-async def helpers() -> AsyncIterator[Helpers]:
+async def companions() -> AsyncIterator[Companions]:
     """Cancel the started tasks when the body ends, and wait for their end.
 
-    An error leaves as itself, not in a group: a connection that needs helpers still
+    An error leaves as itself, not in a group: a connection that needs companions still
     raises what its contract says.
     """
     try:
         async with asyncio.TaskGroup() as group:
-            started = Helpers(group)
+            started = Companions(group)
             try:
                 yield started
             finally:
@@ -66,6 +80,6 @@ async def alongside(
     Errors come out as they are: the block's own, or else that of `work`, which
     cancels the block.
     """
-    async with helpers() as started:
+    async with companions() as started:
         started.start(work, name=name)
         yield

@@ -10,7 +10,7 @@ import msgspec
 
 from appliance.link.client import LinkLostError, LinkRefusedError, connect
 from appliance.runtime.backoff import Backoff
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 from appliance.wire.messages import EventMessage
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Feed:
     async def _once(self) -> None:
         async with (
             connect(self._hub_socket, process="sync", subscribe=("events",)) as link,
-            helpers() as tasks,
+            companions() as tasks,
         ):
             tasks.start(self._hear(link), name="feed.hear")
             tasks.start(self._poll(), name="feed.poll")

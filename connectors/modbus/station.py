@@ -12,6 +12,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException, ModbusIOException
 
 from appliance.domain.ports import SourceUnavailableError
+from appliance.runtime.tasks import insist_on_cancellation
 from connectors.modbus.registers import Table
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Station:
         )
         try:
             connected = await client.connect()
+            insist_on_cancellation()
         except BaseException:
             client.close()
             raise
@@ -148,6 +150,7 @@ class Station:
     async def _answer(self, pending: Awaitable[ModbusPDU]) -> ModbusPDU:
         try:
             answer = await pending
+            insist_on_cancellation()
         except ModbusIOException as error:
             self.close()
             raise SourceUnavailableError(

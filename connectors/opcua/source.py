@@ -12,7 +12,7 @@ from asyncua import ua
 from appliance.domain.batch import batch_of, keep_alive
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import Quality
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 from connectors.opcua.connection import Connection
 from connectors.opcua.inbox import Inbox
 from connectors.opcua.notification import decode, overflows
@@ -73,7 +73,7 @@ class OpcuaSource:
             inbox = self._new_inbox()
             if subscription.refused:
                 inbox.put(self._refused(subscription.refused, numbers))
-            async with helpers() as tasks:
+            async with companions() as tasks:
                 listening = self._listen(connection, subscription, inbox)
                 tasks.start(listening, name=f"source.{self.name}.publish")
                 yield inbox

@@ -27,7 +27,7 @@ from appliance.domain.tag import TagId, asset_of
 from appliance.hub.describe import offer_description
 from appliance.link.roles import Role
 from appliance.link.server import LinkServer, RefusedError
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 from appliance.safety.channel import Reading
 from appliance.safety.latch import Report
 from appliance.safety.logic import Commands, Matrix, Readings, power_up, step
@@ -136,7 +136,7 @@ class Gateway:
         server.operation("alarms.list", self._alarms)
         server.operation("alarms.ack", self._acknowledge, role=Role.OPERATOR)
         self.hub_server = server
-        async with helpers() as tasks:
+        async with companions() as tasks:
             tasks.start(server.serve(), name="test.hub")
             await server.wait_ready()
             yield server
@@ -154,7 +154,7 @@ class Gateway:
         server.operation("bypass", self._bypass, role=Role.MAINTAINER)
         server.operation("unbypass", self._unbypass, role=Role.MAINTAINER)
         self.safety_server = server
-        async with helpers() as tasks:
+        async with companions() as tasks:
             tasks.start(server.serve(), name="test.safety")
             await server.wait_ready()
             yield server

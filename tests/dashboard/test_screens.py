@@ -9,7 +9,7 @@ import pytest
 
 from appliance.dashboard import feed
 from appliance.dashboard.palette import COLOURS_OF_ALARM
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 from appliance.wire.messages import TagEntry
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ async def test_names_are_literal_whatever_they_look_like(
     server = gateway._server("hub")
     server.set_tags("e", (TagEntry(1, f"{name}/x", "[°]"),))
     server.operation("alarms.list", alarms)
-    async with open_window() as window, helpers() as tasks:
+    async with open_window() as window, companions() as tasks:
         tasks.start(server.serve(), name="test.hub")
         await window.until_text(f"{name}/x is high", "[b]look[/b] �[31mred")
         await window.press("3")

@@ -19,7 +19,7 @@ from appliance.config import Config, SiteSettings, UplinkSettings
 from appliance.link.roles import Role
 from appliance.link.server import LinkServer, Peer, RefusedError
 from appliance.runtime.clock import SystemClock
-from appliance.runtime.tasks import alongside, helpers
+from appliance.runtime.tasks import alongside, companions
 from appliance.sync import connection as connection_module
 from appliance.sync import drain as drain_module
 from appliance.sync.process import Sync
@@ -194,7 +194,7 @@ async def syncing(tmp_path: Path, port: int, **settings: object) -> AsyncIterato
         run_dir=tmp_path,
         clock=SystemClock(),
     )
-    async with helpers() as tasks:
+    async with companions() as tasks:
         tasks.start(sync.run(), name="test.sync")
         yield sync
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,3 +49,21 @@ async def test_what_is_not_connected_is_unavailable(
     with pytest.raises(SourceUnavailableError, match="is lost"):
         await station.write(Table.HOLDING, 0, [1, 2])
     await station.leave()
+
+
+async def test_a_cancellation_in_the_turn_of_the_answer_is_not_lost(
+    modbus: Callable[..., ModbusSettings],
+) -> None:
+    station = await station_of(modbus)
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[ReadCoilsResponse] = loop.create_future()
+
+    async def ask() -> None:
+        await station._answer(asyncio.wait_for(answer, timeout=60))
+
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(ask(), name="test.ask")
+        await asyncio.sleep(0)
+        answer.set_result(ReadCoilsResponse(bits=[True]))
+        asking.cancel()
+    assert asking.cancelled()

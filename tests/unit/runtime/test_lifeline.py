@@ -6,7 +6,7 @@ import pytest
 
 from appliance.domain.ports import SourceUnavailableError
 from appliance.runtime.lifeline import Lifeline
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 
 
 class Line:
@@ -108,7 +108,7 @@ async def test_an_attempt_is_given_up_at_the_end(exchange: Exchange) -> None:
 
 
 async def test_helpers_end_with_the_body() -> None:
-    async with helpers() as tasks:
+    async with companions() as tasks:
         task = tasks.start(asyncio.Event().wait(), name="test.waits")
         await asyncio.sleep(0)
         assert not task.done()
@@ -119,7 +119,7 @@ async def test_an_error_of_the_body_leaves_as_itself() -> None:
     cause = ValueError("cause")
 
     async def body() -> None:
-        async with helpers() as tasks:
+        async with companions() as tasks:
             tasks.start(asyncio.Event().wait(), name="test.waits")
             raise SourceUnavailableError("lost") from cause
 
@@ -133,7 +133,7 @@ async def test_an_error_of_a_helper_ends_the_body() -> None:
         raise LookupError("bug")
 
     async def body() -> None:
-        async with helpers() as tasks:
+        async with companions() as tasks:
             tasks.start(fail(), name="test.fails")
             await asyncio.Event().wait()
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from appliance.runtime.tasks import helpers
+from appliance.runtime.tasks import companions
 
 
 class LostError(Exception):
@@ -23,7 +23,7 @@ async def test_a_cancellation_is_not_forgotten_when_a_helper_fails_meanwhile() -
     async def work() -> None:
         while True:  # as every loop that reconnects does
             try:
-                async with helpers() as tasks:
+                async with companions() as tasks:
                     tasks.start(fail(), name="fail")
                     inside.set()
                     await asyncio.Event().wait()
@@ -52,7 +52,7 @@ async def test_a_body_that_fails_while_it_is_cancelled_is_cancelled() -> None:
             await asyncio.sleep(0)
 
     async def work() -> None:
-        async with helpers() as tasks:
+        async with companions() as tasks:
             tasks.start(linger(), name="linger")
             await asyncio.sleep(0)
             raise LostError
@@ -70,7 +70,7 @@ async def test_a_helper_that_fails_leaves_as_its_own_error() -> None:
         raise LostError
 
     async def work() -> None:
-        async with helpers() as tasks:
+        async with companions() as tasks:
             tasks.start(fail(), name="fail")
             await asyncio.Event().wait()
 
