@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,19 @@ from appliance.config import ConfigError, load_config
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from appliance.config import Config
+
+
+_KEYS = {
+    "safety_sources": "safety.sources",
+    "initiators": "safety.initiators",
+    "elements": "safety.elements",
+    "matrix": "safety.matrix",
+}
+"""Fields of `Config` that lie deeper in the file."""
+_COLUMN = 60
 
 
 def configure(parser: argparse.ArgumentParser, name: str) -> None:
@@ -29,8 +41,7 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every problem (exit 78), or what the configuration amounts to."""
     if args.show:
-        say_json(_effective(configuration(args.config)))
-        return EXIT_WELL
+        return _show(configuration(args.config), as_json=args.json)
     try:
         config = load_config(args.config)
     except ConfigError as error:
@@ -60,16 +71,34 @@ def _summary(config: Config) -> str:
     )
 
 
-def _effective(config: Config) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for field in fields(config):
-        shown[field.name] = _plain(getattr(config, field.name))
-    return shown
+def _show(config: Config, *, as_json: bool) -> int:
+    """Print every effective value and whether the file or a default gave it."""
+    rows = [
+        row
+        for field in fields(config)
+        for row in _rows(_KEYS.get(field.name, field.name), getattr(config, field.name))
+    ]
+    if as_json:
+        say_json([{"key": k, "value": v, "origin": o} for k, v, o in rows])
+        return EXIT_WELL
+    for key, value, origin in rows:
+        say(f"{f'{key} = {json.dumps(value)}':{_COLUMN}}  # {origin}")
+    return EXIT_WELL
 
 
-def _plain(value: object) -> object:
+def _rows(
+    key: str, value: object, origin: str = "default"
+) -> Iterator[tuple[str, object, str]]:
+    """Yield key path, plain value and origin, one row per leaf."""
     if isinstance(value, BaseModel):
-        return json.loads(value.model_dump_json())
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return value
+        for name in type(value).model_fields:
+            given = "file" if name in value.model_fields_set else "default"
+            yield from _rows(f"{key}.{name}", getattr(value, name), given)
+    elif isinstance(value, tuple) and any(isinstance(v, BaseModel) for v in value):
+        for index, each in enumerate(value):
+            yield from _rows(f"{key}[{index}]", each, origin)
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _rows(f"{key}.{name}", each, "file")
+    else:
+        yield key, json.loads(json.dumps(value, default=str)), origin

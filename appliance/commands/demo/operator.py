@@ -1,6 +1,6 @@
 """The plant's operator in the demonstration: arms, resets, presses start.
 
-After a real trip he leaves the machine alone.
+After a real trip he leaves the machine alone, whoever resets it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class PlantOperator:
         self._clock = clock
         self._tell = tell
         self.status: dict[str, Any] = {}
+        self._left_alone = False
 
     async def run(self) -> None:
         """Work until cancelled; safety and plant may come and go."""
@@ -58,7 +59,7 @@ class PlantOperator:
     async def _attend(self, link: LinkClient) -> None:
         while True:
             self.status = await link.request("status")
-            if await self._make_ready(link):
+            if await self._make_ready(link) and not self._left_alone:
                 await self._start_if_permitted()
             await self._clock.sleep(LOOK_EVERY_S)
 
@@ -70,7 +71,9 @@ class PlantOperator:
             return False
         if not self.status["tripped"]:
             return True
-        if self.status["first_out"] == POWER_UP:
+        if self.status["first_out"] != POWER_UP:
+            self._left_alone = True
+        elif not self._left_alone:
             try:
                 await link.request("reset")
                 self._tell("operator resets safety after power-up")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,14 @@ def test_check_and_show_config_accept_a_good_file(
     assert main(["check", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert main(["show-config", str(path)]) == 0
-    assert json.loads(capsys.readouterr().out)["storage"]["commit_period_s"] == 1.0
+    shown = capsys.readouterr().out.splitlines()
+    assert any(re.match(r'site\.id = "s" +# file$', line) for line in shown)
+    assert any(
+        re.match(r"storage\.commit_period_s = 1\.0 +# default$", x) for x in shown
+    )
+    assert main(["show-config", str(path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"key": "site.gateway", "value": "g", "origin": "file"} in rows
 
 
 async def test_alarms_are_listed_and_acknowledged(
