@@ -95,7 +95,7 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
         tasks.create_task(journal.run(), name="safety.journal")
         tasks.create_task(link.serve(), name="safety.link")
         await link.wait_ready()
-        scan.start_helpers(tasks)
+        scan.start_companions(tasks)
         life = _Life(clock)
         scanning = scan.run(announcer, journal, on_turn=life.prove)
         tasks.create_task(scanning, name="safety.scan")

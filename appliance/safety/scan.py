@@ -66,7 +66,7 @@ class Scan:
         self._desk = desk
         self._clock = clock
 
-    def start_helpers(self, tasks: asyncio.TaskGroup) -> None:
+    def start_companions(self, tasks: asyncio.TaskGroup) -> None:
         """Start the tasks that read and write for the scan."""
         for intake in self._intakes:
             tasks.create_task(intake.run(), name=f"safety.read.{intake.name}")

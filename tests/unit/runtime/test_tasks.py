@@ -1,4 +1,4 @@
-"""Helper tasks and cancellation."""
+"""Companion tasks and cancellation."""
 
 from __future__ import annotations
 
