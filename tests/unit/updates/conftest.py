@@ -58,7 +58,7 @@ class SteppedClock:
         return self.mono_s
 
     async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
+        raise AssertionError(f"nothing here waits, let alone {seconds} s")
 
 
 def tiny_bundle(version: str, asset: str = NAME) -> Bundle:
