@@ -65,18 +65,22 @@ async def serve_metrics(
                 await writer.drain()
         writer.close()
 
-    if listen.startswith(UNIX):
-        path = Path(listen.removeprefix(UNIX))
-        path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(answer, path, limit=_REQUEST_MAX_BYTES)
-        path.chmod(0o660)
-    else:
+    if not listen.startswith(UNIX):
         host, _, port = listen.rpartition(":")
         server = await asyncio.start_server(
             answer, host, int(port), limit=_REQUEST_MAX_BYTES
         )
-    async with server:
-        await server.serve_forever()
+        async with server:
+            await server.serve_forever()
+    path = Path(listen.removeprefix(UNIX))
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(answer, path, limit=_REQUEST_MAX_BYTES)
+    path.chmod(0o660)
+    try:
+        async with server:
+            await server.serve_forever()
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _response(request: bytes, figures: Callable[[], Mapping[str, float]]) -> bytes:

@@ -52,6 +52,7 @@ async def test_only_get_metrics_is_answered(
         answer = await ask(path, request_line + b"\r\nHost: x\r\n\r\n")
         assert status in answer.splitlines()[0]
         assert path.stat().st_mode & 0o777 == 0o660
+    assert not path.exists()
 
 
 async def test_a_loopback_port_serves_too(unused_tcp_port: int) -> None:
