@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
@@ -40,9 +41,9 @@ class PlantScreen(Screen[None]):
         yield Rows(id="notice")
         yield Rows(id="footer")
 
+    @abstractmethod
     def compose_body(self) -> ComposeResult:
         """Build what lies between."""
-        raise NotImplementedError
 
     def on_mount(self) -> None:
         """Give the keys to the first list."""
@@ -60,9 +61,9 @@ class PlantScreen(Screen[None]):
         self.query_one("#footer", Rows).show([footer_row(self.LABEL, width)])
         self.show_body(plant, now, zone)
 
+    @abstractmethod
     def show_body(self, plant: Plant, now: Now, zone: tzinfo | None) -> None:
         """Draw what lies between."""
-        raise NotImplementedError
 
     def chosen_alarm(self, plant: Plant, now: Now) -> Alarm | None:
         """Return the alarm that an acknowledgement is about here."""
