@@ -110,25 +110,10 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(High):
     """ON while an asset's anomaly score, of which 1.0 is the limit, is above it."""
 
     setpoint: float = 1.0
-    deadband: float = 0.0
-
-    @property
-    def calm(self) -> Span:
-        """Values that raise nothing."""
-        return -math.inf, self.setpoint
-
-    def judge(
-        self, reading: Reading, last: Reading | None, *, leans_on: bool
-    ) -> Condition:
-        """Return the condition; inside the deadband, what it leans to."""
-        del last
-        beyond = reading.value > self.setpoint
-        within = reading.value <= self.setpoint - self.deadband
-        return _judged(reading, beyond=beyond, within=within, leans_on=leans_on)
 
 
 @dataclass(frozen=True, slots=True)
