@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from appliance.domain.batch import bad_batch
+from appliance.domain.event import Gap
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import STATUS_BAD_NO_COMMUNICATION
 
@@ -35,6 +36,8 @@ class SourceState(StrEnum):
 
 
 Deliver: TypeAlias = "Callable[[Batch], None]"
+Declare: TypeAlias = "Callable[[str, Gap], None]"
+"""Called with the source's name and what it knows to be missing for good."""
 OnChange: TypeAlias = "Callable[[str, SourceState, str], None]"
 """Called with the source's name, its new state, and the reason (or nothing)."""
 
@@ -44,6 +47,7 @@ async def supervise(
     numbers: Mapping[TagId, int],
     deliver: Deliver,
     *,
+    declare: Declare,
     clock: Clock,
     backoff: Backoff,
     on_change: OnChange,
@@ -55,7 +59,9 @@ async def supervise(
     anew with the first batch after a connection, not with the connection. A source
     that ends by itself (a recording) is not read again.
     """
-    upkeep = _Upkeep(source, numbers, deliver, clock=clock, on_change=on_change)
+    upkeep = _Upkeep(
+        source, numbers, deliver, declare=declare, clock=clock, on_change=on_change
+    )
     while not await _read(source, numbers, upkeep, backoff=backoff):
         await clock.sleep(backoff.next_s())
 
@@ -66,8 +72,8 @@ async def _read(
     """Read until the source is lost; say whether it ended by itself."""
     try:
         async with source.open(numbers) as batches:
-            async for batch in batches:
-                upkeep.take(batch)
+            async for each in batches:
+                upkeep.take(each)
                 backoff.reset()
     except SourceUnavailableError as error:
         upkeep.lose(SourceState.LOST, str(error))
@@ -88,22 +94,27 @@ class _Upkeep:
         numbers: Mapping[TagId, int],
         deliver: Deliver,
         *,
+        declare: Declare,
         clock: Clock,
         on_change: OnChange,
     ) -> None:
         self._source = source
         self._numbers = numbers
         self._deliver = deliver
+        self._declare = declare
         self._clock = clock
         self._on_change = on_change
         self._state: SourceState | None = None
 
-    def take(self, batch: Batch) -> None:
+    def take(self, given: Batch | Gap) -> None:
         if self._state is not SourceState.CONNECTED:
             again = "connected" if self._state is None else "back"
             log.info("source %s is %s", self._source.name, again)
             self._tell(SourceState.CONNECTED)
-        self._deliver(batch)
+        if isinstance(given, Gap):
+            self._declare(self._source.name, given)
+        else:
+            self._deliver(given)
 
     def lose(self, state: SourceState, reason: str) -> None:
         """Log and show a loss, once. Call it while the error is being handled."""

@@ -69,7 +69,9 @@ class Batch:
     `tag` holds tag numbers (the hub gives them). `group` names the poll group or
     subscription; a batch that `confirms` says that every tag of its group was
     known to be current at `receive_time_ns`, so an empty one is a keep-alive.
-    `historical` rows fill a gap and confirm nothing.
+    `historical` rows fill a gap and confirm nothing. `server_time_ns` is there where
+    the protocol has a second time (OPC UA: when the server got to know it); 0 in a row
+    without.
     """
 
     tag: TagColumn
@@ -83,10 +85,14 @@ class Batch:
     confirms: bool = True
     waveforms: tuple[Waveform, ...] = ()
     texts: tuple[Text, ...] = ()
+    server_time_ns: TimeColumn | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.tag)
-        columns = (self.source_time_ns, self.value, self.quality, self.status)
+        server = (
+            self.source_time_ns if self.server_time_ns is None else self.server_time_ns
+        )
+        columns = (self.source_time_ns, self.value, self.quality, self.status, server)
         if any(len(column) != rows for column in columns):
             raise ValueError("the columns of a batch differ in length")
 
@@ -100,6 +106,7 @@ class Batch:
 
     def where(self, mask: NDArray[np.bool_]) -> Batch:
         """Return the rows for which the mask holds; waveforms and texts stay."""
+        server_time_ns = self.server_time_ns
         return replace(
             self,
             tag=self.tag[mask],
@@ -107,6 +114,7 @@ class Batch:
             value=self.value[mask],
             quality=self.quality[mask],
             status=self.status[mask],
+            server_time_ns=None if server_time_ns is None else server_time_ns[mask],
         )
 
 
@@ -123,9 +131,11 @@ def batch_of(
     historical: bool = False,
     waveforms: tuple[Waveform, ...] = (),
     texts: tuple[Text, ...] = (),
+    server_time_ns: int | Sequence[int] | TimeColumn | None = None,
 ) -> Batch:
     """Build a batch, spreading scalars over all rows."""
     rows = len(tags)
+    server = server_time_ns
     return Batch(
         tag=np.asarray(tags, dtype=np.uint32),
         source_time_ns=_spread(source_time_ns, rows, np.int64),
@@ -138,6 +148,7 @@ def batch_of(
         confirms=confirms,
         waveforms=waveforms,
         texts=texts,
+        server_time_ns=None if server is None else _spread(server, rows, np.int64),
     )
 
 
@@ -185,10 +196,12 @@ def judged(
 
 def samples_of(batch: Batch, names: Mapping[int, TagId]) -> Iterator[Sample]:
     """Yield the rows as samples, for rules and people; unknown numbers are skipped."""
+    server = batch.server_time_ns
     for row in range(len(batch)):
         name = names.get(int(batch.tag[row]))
         if name is None:
             continue
+        server_ns = 0 if server is None else int(server[row])
         yield Sample(
             tag=name,
             value=float(batch.value[row]),
@@ -196,6 +209,7 @@ def samples_of(batch: Batch, names: Mapping[int, TagId]) -> Iterator[Sample]:
             status=int(batch.status[row]),
             source_time_ns=int(batch.source_time_ns[row]),
             receive_time_ns=batch.receive_time_ns,
+            server_time_ns=server_ns or None,
         )
 
 

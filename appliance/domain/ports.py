@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
     from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from appliance.domain.batch import Batch
+    from appliance.domain.commissioning import Exploration, Probed
+    from appliance.domain.diagnostic import Diagnostic
     from appliance.domain.event import Event, Gap
     from appliance.domain.sample import Sample
     from appliance.domain.tag import TagId
@@ -38,14 +41,39 @@ class Source(Protocol):
 
     def open(
         self, numbers: Mapping[TagId, int]
-    ) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
+    ) -> AbstractAsyncContextManager[AsyncIterator[Batch | Gap]]:
         """Connect, and yield batches until the connection is lost.
 
-        `numbers` gives the tag number of every tag of `groups`. Leaving the context
-        closes the connection and leaves no task behind.
+        A `Gap` says what the source knows to be missing for good (a hole that the
+        server's history could not fill, values the server dropped). `numbers` gives
+        the tag number of every tag of `groups`. Leaving the context closes the
+        connection and leaves no task behind.
 
         Raises:
             SourceUnavailableError: The connection failed or was lost.
+        """
+        ...
+
+
+@runtime_checkable
+class Diagnosed(Protocol):
+    """A source that knows what is wrong with itself; optional."""
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What stands now, connected or not; asked for every second."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source that can fill a hole from the other side's history; optional."""
+
+    def resume_from(self, newest_ns: Mapping[TagId, int]) -> None:
+        """Say what is already stored: the newest source time of each tag.
+
+        Called once, before the first `open`, so that a hole left by our own restart
+        is filled like one left by the network.
         """
         ...
 
@@ -90,6 +118,36 @@ class Output(Protocol):
 
         Raises:
             OutputFailedError: Refused, lost, late, or read back differently.
+        """
+        ...
+
+
+class Probe(Protocol):
+    """Reads tags once, for a person who sets them up."""
+
+    async def probe(
+        self, tags: Sequence[TagId], *, deadline_s: float
+    ) -> tuple[Probed, ...]:
+        """Connect, read, close; one answer per tag, in order; bad where there is none.
+
+        Raises:
+            SourceUnavailableError: Nobody answers.
+        """
+        ...
+
+
+class Explorer(Protocol):
+    """Looks what is there, and writes the configuration for it."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare what it wants to know on the command line."""
+        ...
+
+    async def explore(self, args: Namespace) -> Exploration:
+        """Look, within the bounds that `args` set.
+
+        Raises:
+            SourceUnavailableError: Nobody answers.
         """
         ...
 

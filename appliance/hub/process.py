@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.config import Config
+    from appliance.domain.event import Gap
     from appliance.domain.ports import Clock
     from appliance.domain.tag import Tag, TagId
     from appliance.hub.recall import Recalled
@@ -164,7 +165,10 @@ class Hub:
                 start("metrics", serve_metrics(listen, self._figures))
             for name, source in self._sources.by_name.items():
                 work = self._sources.supervise(
-                    source, self._table.numbers, self._pipeline.ingest
+                    source,
+                    self._table.numbers,
+                    self._pipeline.ingest,
+                    declare=self._declare,
                 )
                 start(f"source.{name}", work)
 
@@ -232,6 +236,9 @@ class Hub:
             self._summaries.grow(self._table.size)
         self._server.set_tags(self._store.epoch, self._table.entries())
         return numbers
+
+    def _declare(self, source: str, gap: Gap) -> None:
+        log.warning("source %s: %s", source, gap.reason)
 
     async def _tick(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from appliance.runtime.plugins import load_connector
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from appliance.acquisition.supervisor import Deliver
+    from appliance.acquisition.supervisor import Declare, Deliver
     from appliance.domain.ports import Clock, Source
     from appliance.domain.tag import TagId
     from appliance.runtime.plugins import SourceSettings
@@ -69,13 +69,19 @@ class Sources:
         )
 
     async def supervise(
-        self, source: Source, numbers: Mapping[TagId, int], deliver: Deliver
+        self,
+        source: Source,
+        numbers: Mapping[TagId, int],
+        deliver: Deliver,
+        *,
+        declare: Declare,
     ) -> None:
         """Keep a source running until it ends or we are cancelled."""
         await supervise(
             source,
             numbers,
             deliver,
+            declare=declare,
             clock=self._clock,
             backoff=Backoff(
                 FIRST_RETRY_S,

@@ -13,7 +13,14 @@ from appliance.domain.tag import Tag, TagId, parse_tag_id
 from appliance.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from appliance.domain.ports import Clock, Output, Reader, Source
+    from appliance.domain.ports import (
+        Clock,
+        Explorer,
+        Output,
+        Probe,
+        Reader,
+        Source,
+    )
 
 GROUP = "wheeltapper.connectors"
 
@@ -69,7 +76,8 @@ class Connector:
     """A connector's card: its settings, and where its classes are (`module:Class`).
 
     `source(settings, clock)` → `Source`; `reader(settings, clock)` → `Reader`;
-    `output(settings, clock)` → `Output`. Reading the card imports no protocol
+    `output(settings, clock)` → `Output`; `probe(settings, clock)` → `Probe`;
+    `explorer(clock)` → `Explorer`. Reading the card imports no protocol
     library and no numpy.
     """
 
@@ -78,6 +86,8 @@ class Connector:
     source_path: str
     reader_path: str | None = None
     output_path: str | None = None
+    probe_path: str | None = None
+    explorer_path: str | None = None
 
     def source(self, settings: SourceSettings, clock: Clock) -> Source:
         """Construct the source; nothing is connected yet."""
@@ -102,6 +112,26 @@ class Connector:
         if self.output_path is None:
             raise UnknownConnectorError(f"connector {self.name!r} cannot write")
         return cast("Output", _load(self.output_path)(settings, clock))
+
+    def probe(self, settings: SourceSettings, clock: Clock) -> Probe:
+        """Construct what reads tags once; nothing is connected yet.
+
+        Raises:
+            UnknownConnectorError: This connector has none.
+        """
+        if self.probe_path is None:
+            raise UnknownConnectorError(f"connector {self.name!r} cannot read once")
+        return cast("Probe", _load(self.probe_path)(settings, clock))
+
+    def explorer(self, clock: Clock) -> Explorer:
+        """Construct what looks around.
+
+        Raises:
+            UnknownConnectorError: This connector has none.
+        """
+        if self.explorer_path is None:
+            raise UnknownConnectorError(f"connector {self.name!r} cannot discover")
+        return cast("Explorer", _load(self.explorer_path)(clock))
 
 
 class UnknownConnectorError(LookupError):

@@ -11,6 +11,7 @@ from appliance.wire.messages import BatchMessage, TextPart, WaveformPart, WireEr
 
 def message_of(batch: Batch) -> BatchMessage:
     """Return the batch as a message."""
+    server = batch.server_time_ns
     return BatchMessage(
         tag=batch.tag.astype("<u4", copy=False).tobytes(),
         source_time_ns=batch.source_time_ns.astype("<i8", copy=False).tobytes(),
@@ -27,6 +28,9 @@ def message_of(batch: Batch) -> BatchMessage:
                 each.tag, each.source_time_ns, each.content, each.quality, each.status
             )
             for each in batch.texts
+        ),
+        server_time_ns=(
+            b"" if server is None else server.astype("<i8", copy=False).tobytes()
         ),
     )
 
@@ -50,6 +54,11 @@ def batch_of_message(message: BatchMessage) -> Batch:
             confirms=message.confirms,
             waveforms=tuple(_waveform(each) for each in message.waveforms),
             texts=tuple(_text(each) for each in message.texts),
+            server_time_ns=(
+                np.frombuffer(message.server_time_ns, "<i8")
+                if message.server_time_ns
+                else None
+            ),
         )
     except ValueError as error:
         raise WireError(f"a broken batch: {error}") from error

@@ -68,7 +68,10 @@ class TextPart(msgspec.Struct, frozen=True):
 
 
 class BatchMessage(msgspec.Struct, tag="batch", frozen=True):
-    """A `Batch`; the columns are u32, i64, f64, u8 and u32, little-endian."""
+    """A `Batch`; the columns are u32, i64, f64, u8 and u32, little-endian.
+
+    `server_time_ns` (i64) is empty where the protocol has no second time.
+    """
 
     tag: bytes
     source_time_ns: bytes
@@ -81,6 +84,7 @@ class BatchMessage(msgspec.Struct, tag="batch", frozen=True):
     confirms: bool = True
     waveforms: tuple[WaveformPart, ...] = ()
     texts: tuple[TextPart, ...] = ()
+    server_time_ns: bytes = b""
 
 
 class Lost(msgspec.Struct, tag="lost", frozen=True):

@@ -1,0 +1,37 @@
+"""What a connector says while a person is setting it up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from appliance.domain.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One tag, read once: what came over the wire, and what became of it.
+
+    `raw` is the protocol's own (register words in hexadecimal, a Variant's type and
+    value), `decoded` the value before scaling.
+    """
+
+    sample: Sample
+    raw: str
+    decoded: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What was found: rows for people, and a configuration to edit.
+
+    `toml` is whole: `wheeltapper check` accepts it as it is. `notes` say what was not
+    found, and why.
+    """
+
+    rows: tuple[Mapping[str, str], ...]
+    toml: str
+    notes: tuple[str, ...] = field(default=())
