@@ -54,6 +54,7 @@ async def supervise(
 ) -> None:
     """Read a source for ever, reconnecting with growing patience.
 
+    What it yields goes on in its order, batches to `deliver` and gaps to `declare`.
     When it is lost, each of its groups gets one bad batch, so the gap is visible to
     alarms, storage and people alike; loss and return are told once. Patience begins
     anew with the first batch after a connection, not with the connection. A source
@@ -73,8 +74,8 @@ async def _read(
     try:
         async with source.open(numbers) as batches:
             async for each in batches:
-                upkeep.take(each)
-                backoff.reset()
+                if upkeep.take(each):
+                    backoff.reset()
     except SourceUnavailableError as error:
         upkeep.lose(SourceState.LOST, str(error))
         return False
@@ -106,15 +107,17 @@ class _Upkeep:
         self._on_change = on_change
         self._state: SourceState | None = None
 
-    def take(self, given: Batch | Gap) -> None:
+    def take(self, given: Batch | Gap) -> bool:
+        """Hand it on; say whether it was a batch: a gap alone is no sign of life."""
+        if isinstance(given, Gap):
+            self._declare(self._source.name, given)
+            return False
         if self._state is not SourceState.CONNECTED:
             again = "connected" if self._state is None else "back"
             log.info("source %s is %s", self._source.name, again)
             self._tell(SourceState.CONNECTED)
-        if isinstance(given, Gap):
-            self._declare(self._source.name, given)
-        else:
-            self._deliver(given)
+        self._deliver(given)
+        return True
 
     def lose(self, state: SourceState, reason: str) -> None:
         """Log and show a loss, once. Call it while the error is being handled."""

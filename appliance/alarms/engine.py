@@ -9,13 +9,15 @@ acknowledgement survive.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from appliance.alarms.alarm import Cause
 from appliance.alarms.delay import Condition
-from appliance.alarms.lifecycle import Elapse, Observe, step
+from appliance.alarms.lifecycle import Elapse, Observe
 from appliance.alarms.rules import EVERYTHING, Rate, Reading, Stale
+from appliance.alarms.sources import SourceAlarms
 from appliance.alarms.watch import Watch, watched_tag
 from appliance.domain.sample import Quality
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from appliance.alarms.lifecycle import Act
+    from appliance.alarms.sources import SourceWord
     from appliance.alarms.watch import Place
     from appliance.config import AlarmSettings
     from appliance.domain.batch import Batch
@@ -34,15 +37,6 @@ _LONGEST_SHIFT_S = 60.0
 
 class UnknownAlarmError(Exception):
     """No alarm has this name."""
-
-
-class _Cause(NamedTuple):
-    """When an act becomes known, and who is behind it."""
-
-    now_s: float
-    utc_ns: int
-    actor: str = ""
-    reason: str = ""
 
 
 class AlarmEngine:
@@ -58,17 +52,20 @@ class AlarmEngine:
         recalled: Mapping[str, Event] | None = None,
     ) -> None:
         self._watches = {a.id: Watch(a, places[watched_tag(a)]) for a in alarms}
+        self._sources = SourceAlarms()
         for alarm_id, event in (recalled or {}).items():
             if watch := self._watches.get(alarm_id):
                 watch.recall(event, now_s=now_s, utc_ns=utc_ns)
+            else:
+                self._sources.recall(event, now_s=now_s, utc_ns=utc_ns)
         every = self._watches.values()
         self._stale = [(w, w.rule) for w in every if isinstance(w.rule, Stale)]
         self._rates = [w for w in every if isinstance(w.rule, Rate)]
-        self._confirmed_s = dict.fromkeys((w.place.group for w in every), now_s)
+        self._confirmed_s = dict.fromkeys((w.source.group for w in every), now_s)
         self._timed = {w.id: w for w in every if w.timed}
         self._by_tag: dict[int, list[Watch]] = {}
         for watch in every:
-            self._by_tag.setdefault(watch.place.number, []).append(watch)
+            self._by_tag.setdefault(watch.source.number, []).append(watch)
         size = max(self._by_tag, default=-1) + 2  # the last stands for all others
         self._low = np.full(size, EVERYTHING[0])
         self._high = np.full(size, EVERYTHING[1])
@@ -84,7 +81,7 @@ class AlarmEngine:
         if batch.confirms and batch.group in self._confirmed_s:
             self._confirmed_s[batch.group] = now_s
         events: list[Event] = []
-        cause = _Cause(now_s, utc_ns)
+        cause = Cause(now_s, utc_ns)
         for tag, reading in _readings(batch, self._rows_to_judge(batch), now_s):
             for watch in self._by_tag[tag]:
                 self._judge(watch, reading, cause, events)
@@ -96,15 +93,21 @@ class AlarmEngine:
     def tick(self, *, now_s: float, utc_ns: int) -> list[Event]:
         """Let time pass: delays, shelves, stale tags."""
         events: list[Event] = []
-        cause = _Cause(now_s, utc_ns)
+        cause = Cause(now_s, utc_ns)
         for watch in tuple(self._timed.values()):
             self._step(watch, Elapse(), now_s, cause, events)
-            self._narrow(watch.place.number)
+            self._narrow(watch.source.number)
         for watch, rule in self._stale:
-            condition = rule.judge_age(now_s - self._confirmed_s[watch.place.group])
+            condition = rule.judge_age(now_s - self._confirmed_s[watch.source.group])
             if condition is not watch.life.lasting.condition:
                 self._step(watch, Observe(condition), now_s, cause, events)
-        return events
+        return events + self._sources.tick(cause)
+
+    def hear_sources(
+        self, words: Mapping[str, SourceWord], *, now_s: float, utc_ns: int
+    ) -> list[Event]:
+        """Take what every source says is wrong with itself; return the events."""
+        return self._sources.hear(words, Cause(now_s, utc_ns))
 
     def act(
         self,
@@ -123,17 +126,26 @@ class AlarmEngine:
             NotPossibleError: It has no meaning in the alarm's state.
         """
         watch = self._watches.get(alarm_id)
+        cause = Cause(now_s, utc_ns, actor, reason)
         if watch is None:
-            raise UnknownAlarmError(f"there is no alarm {alarm_id!r}")
+            return self._act_on_source(alarm_id, act, cause)
         events: list[Event] = []
-        self._step(watch, act, now_s, _Cause(now_s, utc_ns, actor, reason), events)
-        self._narrow(watch.place.number)
+        self._step(watch, act, now_s, cause, events)
+        self._narrow(watch.source.number)
         return events
 
     def table(self, *, now_s: float, utc_ns: int) -> list[dict[str, Any]]:
-        """Return every alarm and where it stands, in the order of configuration."""
-        every = self._watches.values()
-        return [watch.row(now_s=now_s, utc_ns=utc_ns) for watch in every]
+        """Return every alarm and where it stands, in the order of configuration.
+
+        After them those of sources, as long as they stand.
+        """
+        every = (*self._watches.values(), *self._sources)
+        return [alarm.row(now_s=now_s, utc_ns=utc_ns) for alarm in every]
+
+    def _act_on_source(self, alarm_id: str, act: Act, cause: Cause) -> list[Event]:
+        if alarm_id not in self._sources:
+            raise UnknownAlarmError(f"there is no alarm {alarm_id!r}")
+        return self._sources.act(alarm_id, act, cause)
 
     def _rows_to_judge(self, batch: Batch) -> Sequence[int]:
         """Return all rows of the watched tags that have a row beyond their span."""
@@ -150,7 +162,7 @@ class AlarmEngine:
         return rows
 
     def _judge(
-        self, watch: Watch, reading: Reading, cause: _Cause, events: list[Event]
+        self, watch: Watch, reading: Reading, cause: Cause, events: list[Event]
     ) -> None:
         if isinstance(watch.rule, Stale):
             return
@@ -160,12 +172,12 @@ class AlarmEngine:
             watch.last = reading
         self._step(watch, Observe(condition), reading.at_s, cause, events)
 
-    def _judge_still(self, batch: Batch, cause: _Cause, events: list[Event]) -> None:
+    def _judge_still(self, batch: Batch, cause: Cause, events: list[Event]) -> None:
         """What was confirmed without a new row has not moved."""
         for watch in self._rates:
             last, known = watch.last, watch.life.lasting.condition
-            mine = watch.place.group == batch.group
-            if last is None or not mine or watch.place.number in batch.tag:
+            mine = watch.source.group == batch.group
+            if last is None or not mine or watch.source.number in batch.tag:
                 continue
             if known is not Condition.UNKNOWN:
                 self._judge(watch, last.held_until(cause.now_s), cause, events)
@@ -175,24 +187,14 @@ class AlarmEngine:
         watch: Watch,
         act: Act,
         at_s: float,
-        cause: _Cause,
+        cause: Cause,
         events: list[Event],
     ) -> None:
-        watch.life, changes = step(watch.design, watch.life, act, at_s)
+        events += watch.take(act, at_s, cause)
         if watch.timed:
             self._timed[watch.id] = watch
         else:
             self._timed.pop(watch.id, None)
-        events.extend(
-            watch.event(
-                change,
-                actor=cause.actor,
-                reason=cause.reason,
-                now_s=cause.now_s,
-                utc_ns=cause.utc_ns,
-            )
-            for change in changes
-        )
 
     def _narrow(self, number: int) -> None:
         """Note which good values of a tag change nothing as its alarms stand now."""

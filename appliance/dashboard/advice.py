@@ -143,15 +143,21 @@ def headline(alarm: Alarm) -> str:
         "score": "behaves unlike its learned normal",
     }
     subject = alarm.asset if alarm.rule == "score" else alarm.tag
+    if alarm.of_source:
+        subject = alarm.id.partition(":")[0]
     gone = "" if alarm.active else "was: "
     seen = "" if alarm.acknowledged else ", not acknowledged"
     state = "active" if alarm.active else "gone"
     condition = words.get(alarm.rule, alarm.rule)
+    if alarm.of_source:
+        condition = f"- {alarm.cause}"
     return f"{gone}{subject} {condition} ({state}{seen})"
 
 
 def _evidence(plant: Plant, alarm: Alarm, asset: Asset | None, now: Now) -> list[str]:
     words = []
+    if alarm.of_source:
+        return [f"{len(alarm.tags)} tags are touched"] if alarm.tags else []
     if alarm.rule != "score":
         words.append(_measured(plant, alarm, now))
     if asset is not None:

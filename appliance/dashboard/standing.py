@@ -38,6 +38,12 @@ class Alarm:
     consequence: str = ""
     action: str = ""
     respond_within_s: float | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def of_source(self) -> bool:
+        """Whether a source raised it about itself: it watches no value."""
+        return self.rule == "source"
 
     @property
     def asset(self) -> str:
@@ -98,6 +104,7 @@ def alarm_of(row: Mapping[str, Any]) -> Alarm:
         consequence=str(row.get("consequence") or ""),
         action=str(row.get("action") or ""),
         respond_within_s=_number(row.get("respond_within_s")),
+        tags=tuple(str(tag) for tag in row.get("tags") or ()),
     )
 
 

@@ -130,10 +130,12 @@ class Acts:
         found = await self._store.history(
             number, int(args["from_ns"]), int(args["to_ns"]), points=points
         )
+        server = found.server_time_ns
         return {
             "source_time_ns": found.source_time_ns.tolist(),
             "value": found.value.tolist(),
             "quality": found.quality.tolist(),
+            **({} if server is None else {"server_time_ns": server.tolist()}),
         }
 
     async def _outbox_read(self, args: Mapping[str, Any], _peer: Peer) -> Any:  # noqa: ANN401 - msgpack

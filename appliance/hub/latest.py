@@ -30,6 +30,7 @@ class LatestRow:
     quality: Quality
     status: int
     source_time_ns: int
+    server_time_ns: int | None = None
 
     @property
     def good_value(self) -> float | None:
@@ -48,6 +49,7 @@ class Latest:
         self._quality = np.empty(0, dtype=np.uint8)
         self._status = np.empty(0, dtype=np.uint32)
         self._source_time_ns = np.empty(0, dtype=np.int64)
+        self._server_time_ns = np.empty(0, dtype=np.int64)
 
     def grow(self, size: int) -> None:
         """Make room for tag numbers below `size`."""
@@ -55,6 +57,7 @@ class Latest:
         self._quality = grown(self._quality, size, Quality.BAD)
         self._status = grown(self._status, size, 0)
         self._source_time_ns = grown(self._source_time_ns, size, -1)
+        self._server_time_ns = grown(self._server_time_ns, size, 0)
 
     def take(self, batch: Batch, *, now_s: float) -> None:
         """Take note of a batch; of several rows of a tag the last one counts."""
@@ -65,6 +68,8 @@ class Latest:
         self._quality[tag] = batch.quality
         self._status[tag] = batch.status
         self._source_time_ns[tag] = batch.source_time_ns
+        server = batch.server_time_ns
+        self._server_time_ns[tag] = 0 if server is None else server
         for waveform in batch.waveforms:
             self.waveforms[waveform.tag] = waveform
         for text in batch.texts:
@@ -81,4 +86,5 @@ class Latest:
             quality=Quality(int(self._quality[number])),
             status=int(self._status[number]),
             source_time_ns=int(self._source_time_ns[number]),
+            server_time_ns=int(self._server_time_ns[number]) or None,
         )

@@ -22,9 +22,10 @@ from appliance.domain.event import Event, EventKind
 from appliance.wire.batches import message_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from appliance.alarms.engine import AlarmEngine
+    from appliance.alarms.sources import SourceWord
     from appliance.domain.batch import Batch
     from appliance.domain.ports import Clock
     from appliance.hub.assets import Assets
@@ -84,7 +85,7 @@ class Pipeline:
         self._demands = demands
         self._clock = clock
         self.counters: Counter[str] = Counter(
-            batches=0, samples_made_bad=0, waveform_points=0
+            batches=0, samples_made_bad=0, samples_historical=0, waveform_points=0
         )
 
     def ingest(self, batch: Batch) -> None:
@@ -123,12 +124,19 @@ class Pipeline:
         now_s, utc_ns = self._clock.now_s(), self._clock.utc_ns()
         self._hear(self._alarms.tick(now_s=now_s, utc_ns=utc_ns))
 
+    def hear_sources(self, words: Mapping[str, SourceWord]) -> None:
+        """Take what every source says is wrong with itself: alarms that stand."""
+        now_s, utc_ns = self._clock.now_s(), self._clock.utc_ns()
+        self._hear(self._alarms.hear_sources(words, now_s=now_s, utc_ns=utc_ns))
+
     def _hear(self, events: Iterable[Event]) -> None:
         for event in events:
             self.hear(event)
 
     def _count(self, batch: Batch, checked: Batch) -> None:
         self.counters["batches"] += 1
+        if batch.historical:
+            self.counters["samples_historical"] += batch.sample_count
         if checked is not batch:
             made_bad = int((checked.quality != batch.quality).sum())
             self.counters["samples_made_bad"] += made_bad

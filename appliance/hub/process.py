@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from appliance.acquisition.supervisor import SourceState
 from appliance.alarms.engine import AlarmEngine
 from appliance.domain.event import Event, EventKind
-from appliance.hub.acts import Acts, storage_status
+from appliance.hub.acts import Acts
 from appliance.hub.assets import Assets
 from appliance.hub.demands import Demands
 from appliance.hub.describe import offer_description
+from appliance.hub.gaps import GapRecorder
 from appliance.hub.latest import Latest
 from appliance.hub.link_source import LinkSource
 from appliance.hub.neighbours import Inference, Safety
@@ -21,7 +21,9 @@ from appliance.hub.places import places_of
 from appliance.hub.recall import recall
 from appliance.hub.recorder import EventRecorder
 from appliance.hub.reports import Reports
+from appliance.hub.resume import Resume
 from appliance.hub.sources import Sources
+from appliance.hub.status import Status
 from appliance.hub.summaries import Summaries
 from appliance.hub.tagtable import TagTable
 from appliance.link.roles import role_resolver
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.config import Config
-    from appliance.domain.event import Gap
     from appliance.domain.ports import Clock
     from appliance.domain.tag import Tag, TagId
     from appliance.hub.recall import Recalled
@@ -48,6 +49,8 @@ HUB_SOCKET = "hub.sock"
 SAFETY_SOCKET = "safety.sock"
 SAFETY = "safety"
 TICK_S = 0.2
+ASK_S = 1.0
+NOTE_S = 5.0
 REPORT_S = 1.0
 
 
@@ -98,6 +101,10 @@ class Hub:
         config, clock = self._config, self._clock
         await self._add_tags((*config.measured_tags(), *config.derived_tags()))
         own = frozenset(self._table.numbers)
+        self._resume = Resume(
+            self._store, self._sources.by_name.values(), self._table.numbers
+        )
+        await self._resume.tell()
         alarms = AlarmEngine(
             config.alarms,
             places_of(config, self._sources.by_name, self._table.numbers),
@@ -130,13 +137,23 @@ class Hub:
             demands=self._demands,
             clock=clock,
         )
+        self._gaps = GapRecorder(self._store, self._pipeline.hear, clock=clock)
+        self._status = Status(
+            store=self._store,
+            sources=self._sources,
+            pipeline=self._pipeline,
+            latest=self._latest,
+            recorder=self._recorder,
+            gaps=self._gaps,
+            server=self._server,
+        )
         self._acts = Acts(
             store=self._store,
             table=self._table,
             alarms=alarms,
             recorder=self._recorder,
             clock=clock,
-            status=self._status,
+            status=self._status.tell,
         )
         self._acts.offer(self._server)
         offer_description(self._server, config)
@@ -154,21 +171,24 @@ class Hub:
 
             start("store", self._store.run())
             start("events", self._recorder.run())
+            start("gaps", self._gaps.run())
             start("link", self._server.serve())
             start("alarms", self._tick())
+            start("sources", self._ask_sources())
+            start("resume", self._note_unfilled())
             start("reports", self._report())
             start("health", self._report_health())
             start("demands", self._demands.run())
             start("watchdog", self._watchdog())
             if self._config.metrics is not None:
                 listen = self._config.metrics.listen
-                start("metrics", serve_metrics(listen, self._figures))
+                start("metrics", serve_metrics(listen, self._status.figures))
             for name, source in self._sources.by_name.items():
                 work = self._sources.supervise(
                     source,
                     self._table.numbers,
                     self._pipeline.ingest,
-                    declare=self._declare,
+                    declare=self._gaps.declare,
                 )
                 start(f"source.{name}", work)
 
@@ -176,6 +196,7 @@ class Hub:
         """After the end of all tasks: what was told is committed."""
         if self._reports is not None:
             self._reports.close()
+        self._gaps.tell()
         await self._recorder.flush()
 
     def _make_reports(self, assets: Assets) -> Reports | None:
@@ -237,13 +258,21 @@ class Hub:
         self._server.set_tags(self._store.epoch, self._table.entries())
         return numbers
 
-    def _declare(self, source: str, gap: Gap) -> None:
-        log.warning("source %s: %s", source, gap.reason)
-
     async def _tick(self) -> None:
         while True:
             await self._clock.sleep(TICK_S)
             self._pipeline.tick()
+
+    async def _ask_sources(self) -> None:
+        while True:
+            await self._clock.sleep(ASK_S)
+            self._sources.tick()
+            self._pipeline.hear_sources(self._sources.words())
+
+    async def _note_unfilled(self) -> None:
+        while True:
+            await self._clock.sleep(NOTE_S)
+            await self._resume.note()
 
     async def _report(self) -> None:
         while self._reports is not None:
@@ -265,34 +294,3 @@ class Hub:
         while period_s is not None:
             notify("WATCHDOG=1")
             await self._clock.sleep(period_s)
-
-    def _figures(self) -> Mapping[str, float]:
-        """Return what Prometheus may know: counters, sources, the state of the disk."""
-        status = self._status()
-        connected = str(SourceState.CONNECTED)
-        sources = {
-            f"source_connected_{name}": float(state == connected)
-            for name, state in status["sources"].items()
-        }
-        healthy = float(status["storage"]["healthy"])
-        return {**status["counters"], **sources, "storage_healthy": healthy}
-
-    def _status(self) -> Mapping[str, Any]:
-        return {
-            "process": "hub",
-            "epoch": self._store.epoch,
-            "counters": {
-                **self._store.counters(),
-                **self._pipeline.counters,
-                **self._recorder.counters,
-                "source_faults": self._sources.faults,
-                **{f"link_{k}": v for k, v in self._server.counters.items()},
-            },
-            "sources": {
-                name: str(state) for name, state in self._sources.states.items()
-            },
-            "confirmed_ns": {
-                group: each.utc_ns for group, each in self._latest.confirmed.items()
-            },
-            "storage": storage_status(self._store),
-        }

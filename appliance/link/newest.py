@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from appliance.wire.messages import BatchMessage, TextPart, WaveformPart
-from appliance.wire.samples import columns_of, packed
+from appliance.wire.samples import columns_of, packed, server_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,10 @@ ROWS_EVERY_S = 0.25
 WAVEFORM_EVERY_S = 2.0
 
 
-Row: TypeAlias = tuple[str, int, float, int, int]
-"""Group, source time, value, quality, status: plain, because it is made often."""
+Row: TypeAlias = tuple[str, int, float, int, int, int]
+"""Group, source time, value, quality, status, server time (0: none).
+
+Plain, because it is made often."""
 
 
 @dataclass(slots=True)
@@ -197,4 +199,5 @@ def _message(
         confirms=confirms,
         waveforms=waveforms,
         texts=texts,
+        server_time_ns=server_times([row[5] for _, row in rows]),
     )

@@ -7,7 +7,7 @@ Policy DROP_OLDEST: while the disk refuses, the newest stay. What had to go is a
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from appliance.domain.event import Gap
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from appliance.wire.outbox import Stream
 
 GAPS_MAX = 1000
+REASONS_MAX = 100
+SEVERAL = "several reasons, while the disk refused"
 _ROW_BYTES = 25
 _EACH_BYTES = 200  # of Python objects around the columns
 
@@ -113,12 +115,17 @@ class Backlog:
         return self._shed_rows()
 
     def add_gap(self, gap: Gap) -> None:
-        """Queue a declared gap; beyond a bound, gaps of one kind become one."""
-        if len(self._gaps) >= GAPS_MAX:
-            for place, known in enumerate(self._gaps):
-                if (known.what, known.reason) == (gap.what, gap.reason):
-                    self._gaps[place] = _widened(known, gap)
-                    return
+        """Queue a declared gap; beyond a bound, gaps of one kind become one.
+
+        Each reason keeps its own while there are not too many, then they share one.
+        """
+        full = len(self._gaps) >= GAPS_MAX
+        if full and self._widen(gap):
+            return
+        if len(self._gaps) >= GAPS_MAX + REASONS_MAX:
+            gap = replace(gap, reason=SEVERAL)
+            if self._widen(gap):
+                return
         self._gaps.append(gap)
 
     def take(self) -> Taken:
@@ -155,6 +162,14 @@ class Backlog:
         """Samples lost and not yet declared on disk."""
         loss = self._losses.get(None)
         return 0 if loss is None else loss.count
+
+    def _widen(self, gap: Gap) -> bool:
+        """Put it into one of its kind and reason; say whether there was one."""
+        for place, known in enumerate(self._gaps):
+            if (known.what, known.reason) == (gap.what, gap.reason):
+                self._gaps[place] = _widened(known, gap)
+                return True
+        return False
 
     def _shed_batches(self) -> int:
         shed = 0
@@ -194,6 +209,7 @@ def weight(batch: Batch) -> int:
     return (
         _EACH_BYTES
         + _ROW_BYTES * len(batch)
+        + (0 if batch.server_time_ns is None else batch.server_time_ns.nbytes)
         + sum(_EACH_BYTES + each.points.nbytes for each in batch.waveforms)
         + sum(_EACH_BYTES + len(str(each.content)) for each in batch.texts)
     )

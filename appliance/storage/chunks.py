@@ -1,5 +1,8 @@
 """Columns ↔ compressed blocks, exactly. Pure; no database.
 
+What not every row has comes after what every row has, each behind its section number:
+a block without it is as it was before there was any, and old blocks still read.
+
 A *segment* is one group commit: many tags, many times, packed fast. A *chunk* is
 one tag's values; its times lie in a block of their own, because tags that are
 polled together share them, and times cost more than values.
@@ -15,7 +18,7 @@ import zstandard
 
 from appliance.storage.floats import pack_floats, unpack_floats
 from appliance.storage.integers import pack_integers, unpack_integers
-from appliance.storage.packing import Packer, Unpacker, seal, unseal
+from appliance.storage.packing import DamagedError, Packer, Unpacker, seal, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,17 +35,23 @@ if TYPE_CHECKING:
     )
 
 _FAST, _SMALL = 1, 3
+_SERVER_TIME = 1
+"""Section: the second time of rows that have one."""
 _SEGMENT_LAYOUT = (("<u4", 4), ("<i8", 8), ("<f8", 8), ("u1", 1), ("<u4", 4))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """Rows of one tag, ordered by time; equal times keep the order of delivery."""
+    """Rows of one tag, ordered by time; equal times keep the order of delivery.
+
+    `server_time_ns` is None where no row has one; 0 in a row without.
+    """
 
     source_time_ns: TimeColumn
     value: ValueColumn
     quality: QualityColumn
     status: StatusColumn
+    server_time_ns: TimeColumn | None = None
 
     def __len__(self) -> int:
         return len(self.source_time_ns)
@@ -55,11 +64,13 @@ class Columns:
 
     def at(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Columns:
         """Return the chosen rows."""
+        server = self.server_time_ns
         return Columns(
             self.source_time_ns[rows],
             self.value[rows],
             self.quality[rows],
             self.status[rows],
+            None if server is None else _known(server[rows]),
         )
 
 
@@ -82,6 +93,7 @@ def stacked(parts: Sequence[Columns | Batch]) -> Columns:
         np.concatenate([np.empty(0, np.float64), *(p.value for p in parts)]),
         np.concatenate([np.empty(0, np.uint8), *(p.quality for p in parts)]),
         np.concatenate([np.empty(0, np.uint32), *(p.status for p in parts)]),
+        _stacked_server_times(parts),
     )
 
 
@@ -100,6 +112,7 @@ def pack_segment(segment: Segment) -> bytes:
     )
     out = Packer(zstandard.ZstdCompressor(level=_FAST))
     out.block(planes)
+    _pack_server_times(out, rows)
     return seal(out.content())
 
 
@@ -110,7 +123,8 @@ def unpack_segment(sealed: bytes, rows: int) -> Segment:
         DamagedError: Not what was written.
     """
     width = sum(each for _, each in _SEGMENT_LAYOUT)
-    plain = Codec().unpacker(sealed).block(width * rows)
+    source = Codec().unpacker(sealed)
+    plain = source.block(width * rows)
     columns: list[NDArray[np.generic]] = []
     start = 0
     for kind, each in _SEGMENT_LAYOUT:
@@ -120,13 +134,15 @@ def unpack_segment(sealed: bytes, rows: int) -> Segment:
         )
         start += each * rows
     tag, time_ns, value, quality, status = columns
+    times = time_ns.astype(np.int64)
     return Segment(
         tag.astype(np.uint32),
         Columns(
-            time_ns.astype(np.int64),
+            times,
             value.view(np.float64),
             quality.astype(np.uint8),
             status.astype(np.uint32),
+            _unpack_server_times(source, times),
         ),
     )
 
@@ -166,6 +182,7 @@ class Codec:
         pack_floats(out, columns.value)
         pack_integers(out, columns.quality.astype(np.int64))
         pack_integers(out, columns.status.astype(np.int64))
+        _pack_server_times(out, columns)
         return seal(out.content())
 
     def unpack_values(self, sealed: bytes, times: TimeColumn) -> Columns:
@@ -175,7 +192,13 @@ class Codec:
         value = unpack_floats(source, rows)
         quality = unpack_integers(source, rows)
         status = unpack_integers(source, rows)
-        return Columns(times, value, quality.astype(np.uint8), status.astype(np.uint32))
+        return Columns(
+            times,
+            value,
+            quality.astype(np.uint8),
+            status.astype(np.uint32),
+            _unpack_server_times(source, times),
+        )
 
     def pack_points(self, points: NDArray[np.float32]) -> bytes:
         """Return the sealed block of a waveform: byte planes, each zstd."""
@@ -192,3 +215,46 @@ class Codec:
         for plane in range(4):
             planes[:, plane] = np.frombuffer(source.block(count), np.uint8)
         return planes.reshape(-1).view("<f4").astype(np.float32, copy=False)
+
+
+def _known(server: TimeColumn) -> TimeColumn | None:
+    """Return the column, or None where no row has the time."""
+    return server if server.any() else None
+
+
+def _stacked_server_times(parts: Sequence[Columns | Batch]) -> TimeColumn | None:
+    if all(part.server_time_ns is None for part in parts):
+        return None
+    return _known(
+        np.concatenate(
+            [
+                np.zeros(len(part), np.int64)
+                if part.server_time_ns is None
+                else part.server_time_ns
+                for part in parts
+            ]
+        )
+    )
+
+
+def _pack_server_times(out: Packer, columns: Columns) -> None:
+    """Append which rows have one, and how much later than at the source it was."""
+    server = columns.server_time_ns
+    if server is None or not server.any():
+        return
+    there = server != 0
+    out.number(_SERVER_TIME)
+    pack_integers(out, there.astype(np.int64))
+    pack_integers(out, server[there] - columns.source_time_ns[there])
+
+
+def _unpack_server_times(source: Unpacker, times: TimeColumn) -> TimeColumn | None:
+    if source.at_end:
+        return None
+    section = source.number()
+    if section != _SERVER_TIME:
+        raise DamagedError(f"section {section} is unknown; is it of a newer release?")
+    there = unpack_integers(source, len(times)).astype(bool)
+    server = np.zeros(len(times), np.int64)
+    server[there] = times[there] + unpack_integers(source, int(there.sum()))
+    return server

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from appliance.domain.event import Gap
 from appliance.storage.chunks import Codec, pack_segment, segment_of
+from appliance.storage.duplicates import without_duplicates
 from appliance.storage.records import (
     ACQUISITION,
     DECLARED_GAPS,
+    DUPLICATE,
     ENQUEUED,
     READ,
     REJECTED,
@@ -38,9 +40,13 @@ def commit_taken(
     connection: sqlite3.Connection, taken: Taken, now_ns: int
 ) -> Counter[str]:
     """Write batches, outbox rows and losses; return what was counted."""
-    _insert_segment(connection, taken.batches, now_ns)
-    _insert_extras(connection, taken.batches)
-    counted = Counter({READ: taken.sample_count, STORED: taken.sample_count})
+    batches = without_duplicates(connection, taken.batches)
+    _insert_segment(connection, batches, now_ns)
+    _insert_extras(connection, batches)
+    read, stored = taken.sample_count, sum(batch.sample_count for batch in batches)
+    counted = Counter({READ: read, STORED: stored})
+    if read > stored:
+        counted.update({REJECTED: read - stored, DUPLICATE: read - stored})
     for stream in Stream:
         rows = [(each.time_ns, each.content) for each in taken.rows_of(stream)]
         if rows:

@@ -1,7 +1,7 @@
 """The conservation law as counters: nothing leaves without being counted.
 
-Samples: read = stored + rejected + in flight. Outbox, per stream and in total:
-enqueued = delivered + pending + declared gaps.
+Samples: read = stored + rejected + in flight (duplicates are among the rejected).
+Outbox, per stream and in total: enqueued = delivered + pending + declared gaps.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from appliance.storage.records import (
     DECLARED_GAPS,
     DELIVERED,
     DROPPED,
+    DUPLICATE,
     ENQUEUED,
     PENDING_BYTES,
     READ,
@@ -42,6 +43,7 @@ def sample_counters(
         IN_FLIGHT: in_flight,
         DECIMATED: committed.get(DECIMATED, 0),
         DROPPED: committed.get(DROPPED, 0),
+        DUPLICATE: committed.get(DUPLICATE, 0),
     }
 
 

@@ -19,6 +19,7 @@ from appliance.storage.chunks import (
     stacked,
     unpack_segment,
 )
+from appliance.storage.newest import newest_of
 from appliance.storage.packing import DamagedError
 
 if TYPE_CHECKING:
@@ -66,6 +67,19 @@ class Block:
     values: list[tuple[int, bytes]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What becomes of segments: `whole` ids go, `damaged` ones stay as they are.
+
+    `newest` is the newest source time of each tag in them.
+    """
+
+    blocks: list[Block]
+    whole: list[int]
+    damaged: list[int]
+    newest: dict[int, int]
+
+
 def read_segments(
     connection: sqlite3.Connection, after: int, through: int, *, limit_bytes: int
 ) -> list[Stored]:
@@ -100,10 +114,12 @@ def unpack_segments(stored: Sequence[Stored]) -> tuple[list[Segment], list[int]]
     return segments, damaged
 
 
-def folded(stored: Sequence[Stored]) -> tuple[list[Block], list[int]]:
-    """Return segments as blocks, and the ids of those that are damaged."""
+def folded(stored: Sequence[Stored]) -> Folded:
+    """Return segments as blocks."""
     segments, damaged = unpack_segments(stored)
-    return pack_blocks(by_tag(segments)), damaged
+    tags = by_tag(segments)
+    whole = [each.id for each in stored if each.id not in damaged]
+    return Folded(pack_blocks(tags), whole, damaged, newest_of(tags))
 
 
 def by_tag(segments: Sequence[Segment]) -> dict[int, Columns]:

@@ -80,9 +80,13 @@ class GroupCommit:
         assert waiting.seq is not None, "committed, or raised"
         return waiting.seq
 
+    def queue_gap(self, gap: Gap) -> None:
+        """Queue a gap."""
+        self._backlog.add_gap(gap)
+
     async def append_gap(self, gap: Gap) -> None:
         """Commit a gap. Raises StoreUnavailableError; then it still waits."""
-        self._backlog.add_gap(gap)
+        self.queue_gap(gap)
         await self.flush()
 
     async def flush(self) -> None:

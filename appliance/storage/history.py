@@ -37,12 +37,16 @@ _SEGMENT = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """Rows of one tag by time; `damaged` blocks could not be read."""
+    """Rows of one tag by time; `damaged` blocks could not be read.
+
+    `server_time_ns` is None where no row has one; 0 in a row without.
+    """
 
     source_time_ns: TimeColumn
     value: ValueColumn
     quality: QualityColumn
     damaged: int = 0
+    server_time_ns: TimeColumn | None = None
 
 
 def assemble(

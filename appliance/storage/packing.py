@@ -91,6 +91,11 @@ class Unpacker:
         self._at = 0
         self._zstd = zstd
 
+    @property
+    def at_end(self) -> bool:
+        """Whether everything has been read."""
+        return self._at == len(self._content)
+
     def number(self) -> int:
         """Return a non-negative integer."""
         value = shift = 0

@@ -141,6 +141,13 @@ class BufferReader:
         """Return every declared gap, oldest declaration first."""
         return read_gaps(self._connection)
 
+    def unfilled(self) -> dict[TagId, int]:
+        """Return which tags still lack something, and since when."""
+        rows = self._connection.execute(
+            "SELECT name, from_ns FROM unfilled JOIN tag ON tag.id = unfilled.tag"
+        )
+        return {TagId(name): from_ns for name, from_ns in rows}
+
     def counters(self) -> dict[str, int]:
         """Return the committed counters."""
         return read_counters(self._connection)

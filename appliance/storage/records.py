@@ -22,6 +22,8 @@ STORED = "samples_stored"
 REJECTED = "samples_rejected"
 DECIMATED = "samples_decimated"
 DROPPED = "samples_dropped"
+DUPLICATE = "samples_duplicate"
+"""Of the rejected ones: history that was here already."""
 
 ENQUEUED = "enqueued"
 DELIVERED = "delivered"

@@ -28,6 +28,7 @@ from appliance.storage.counters import status_of
 from appliance.storage.disk import Disk
 from appliance.storage.group import GroupCommit
 from appliance.storage.history import BLOCKS_SQL, History, assemble, thinned
+from appliance.storage.newest import note_unfilled, resume_points
 from appliance.storage.opening import Opened, begin, open_connection
 from appliance.storage.records import (
     DELIVERED,
@@ -100,7 +101,7 @@ async def open_store(
 
 
 class BufferStore:
-    """`append` and `enqueue` queue; everything awaited is safe when it returns.
+    """`append`, `enqueue`, `queue_gap` only queue; what is awaited is safe on return.
 
     While the disk refuses, `healthy` is False and every commit period tries again.
     """
@@ -152,6 +153,22 @@ class BufferStore:
         """
         return await self._disk.change(partial(register_tags, tags=tags))
 
+    async def resume_points(self) -> dict[int, int]:
+        """Return up to which source time the past of each tag number is here, whole.
+
+        Raises:
+            StoreUnavailableError: The disk refused.
+        """
+        return await self._disk.ask(resume_points)
+
+    async def note_unfilled(self, from_ns: Mapping[int, int]) -> None:
+        """Remember which tags still lack something, since when, instead of before.
+
+        Raises:
+            StoreUnavailableError: The disk refused.
+        """
+        await self._disk.change(partial(note_unfilled, from_ns=from_ns))
+
     def append(self, batch: Batch) -> None:
         """Queue a batch for the next group commit."""
         self._group.append(batch)
@@ -168,6 +185,10 @@ class BufferStore:
                 is committed as soon as the disk allows; do not append it again.
         """
         return await self._group.append_event(event)
+
+    def queue_gap(self, gap: Gap) -> None:
+        """Queue a declared gap for the next commit."""
+        self._group.queue_gap(gap)
 
     async def append_gap(self, gap: Gap) -> None:
         """Commit a declared gap, and all that is queued.
@@ -267,7 +288,13 @@ class BufferStore:
         work = partial(assemble, rows, tag, from_ns=from_ns, to_ns=to_ns)
         columns, damaged = await asyncio.to_thread(work)
         kept = thinned(columns, points)
-        return History(kept.source_time_ns, kept.value, kept.quality, damaged)
+        return History(
+            kept.source_time_ns,
+            kept.value,
+            kept.quality,
+            damaged,
+            kept.server_time_ns,
+        )
 
     def counters(self) -> dict[str, int]:
         """Return the conservation law's counters (see `storage.counters`)."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from appliance.storage import fold, outbox, retention
 from appliance.storage.connection import pages_bytes_of, wal_bytes_of
+from appliance.storage.newest import note_newest
 from appliance.storage.packing import DamagedError
 from appliance.storage.records import (
     DECLARED_GAPS,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from appliance.config.model import StorageSettings
     from appliance.storage.disk import Disk
+    from appliance.storage.fold import Folded
     from appliance.storage.retention import Usage
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ _HIGH, _LOW = 0.85, 0.80
 """Parts of what the pages may take: above the first, retention works until below the
 second. What lies above belongs to events."""
 _STEPS_MAX = 40
+_LATE_MAX = 1000
 _OUTBOX_PART = 0.9
 _STEP_BYTES = 4 * 1024 * 1024
 _STEP_PART = 32
@@ -57,6 +60,7 @@ class Upkeep:
         self._wal_bytes = wal_bytes_of(settings.quota_bytes)
         self._damaged_segment = 0
         self._window_ns = -(2**62)
+        self._late: dict[int, None] = {}
         # What one transaction rewrites lies in the log once more until a checkpoint.
         self._step_bytes = min(_STEP_BYTES, settings.quota_bytes // _STEP_PART)
         self.usage: Usage | None = None
@@ -72,40 +76,60 @@ class Upkeep:
                 limit_bytes=self._step_bytes,
             )
         ):
-            blocks, damaged = await asyncio.to_thread(fold.folded, stored)
-            if damaged:
+            folded = await asyncio.to_thread(fold.folded, stored)
+            if damaged := folded.damaged:
                 log.error("segments %s are damaged; run `buffer repair`", damaged)
                 self._damaged_segment = max(damaged)
-            whole = [each.id for each in stored if each.id not in damaged]
-            await self._disk.change(
-                partial(_replace_segments, ids=whole, blocks=blocks)
-            )
+            await self._disk.change(partial(_replace_segments, folded=folded))
+            self._note_late(folded)
 
     async def merge(self) -> bool:
-        """Merge the small chunks of a few tags of one hour; say whether any were."""
+        """Merge the small chunks of a few tags of an hour; say whether any were.
+
+        Of the next hour in the order of time, and of one that was filled later.
+        """
+        late = next(iter(self._late), None)
+        if late is not None:
+            del self._late[late]
+            if await self._merge_window(late):
+                self._late[late] = None
+        return await self._merge_next() or late is not None
+
+    async def _merge_next(self) -> bool:
         window_ns = await self._disk.ask(
             partial(fold.next_window, from_ns=self._window_ns)
         )
         newest_ns = await self._disk.ask(_newest_window)
         if window_ns is None or newest_ns is None or window_ns >= newest_ns:
             return False
+        more = await self._merge_window(window_ns)
+        self._window_ns = window_ns if more else window_ns + fold.WINDOW_NS
+        return True
+
+    async def _merge_window(self, window_ns: int) -> bool:
+        """Merge some of an hour; say whether there may be more."""
         chunks = await self._disk.ask(
             partial(fold.read_small, window_ns=window_ns, limit_bytes=self._step_bytes)
         )
-        self._window_ns = window_ns if chunks else window_ns + fold.WINDOW_NS
         if not chunks:
-            return True
+            return False
         try:
             blocks = await asyncio.to_thread(
                 lambda: fold.pack_blocks(fold.unpack_chunks(chunks))
             )
         except DamagedError:
             log.exception("a chunk is damaged; run `buffer repair`")
-            self._window_ns = window_ns + fold.WINDOW_NS
-            return True
+            return False
         ids = [chunk.id for chunk in chunks]
         await self._disk.change(partial(_replace_chunks, ids=ids, blocks=blocks))
         return True
+
+    def _note_late(self, folded: Folded) -> None:
+        """A backfill lies in hours that were merged before: they are visited again."""
+        for block in folded.blocks:
+            window_ns = _window_of(block.start_ns)
+            if window_ns < self._window_ns and len(self._late) < _LATE_MAX:
+                self._late[window_ns] = None
 
     async def retain(self) -> None:
         """Bring the file and the outbox under their quotas, in bounded steps."""
@@ -195,11 +219,11 @@ class Upkeep:
         return self.usage
 
 
-def _replace_segments(
-    connection: sqlite3.Connection, ids: list[int], blocks: list[fold.Block]
-) -> None:
-    fold.delete_segments(connection, ids)  # first: its pages are used again
-    fold.insert_blocks(connection, blocks)
+def _replace_segments(connection: sqlite3.Connection, folded: Folded) -> None:
+    # First what goes: its pages are used again.
+    fold.delete_segments(connection, folded.whole)
+    fold.insert_blocks(connection, folded.blocks)
+    note_newest(connection, folded.newest)
 
 
 def _replace_chunks(
@@ -212,7 +236,11 @@ def _replace_chunks(
 def _newest_window(connection: sqlite3.Connection) -> int | None:
     """Return the hour that is still being written."""
     (newest_ns,) = connection.execute("SELECT max(start_ns) FROM times").fetchone()
-    return None if newest_ns is None else newest_ns // fold.WINDOW_NS * fold.WINDOW_NS
+    return None if newest_ns is None else _window_of(newest_ns)
+
+
+def _window_of(time_ns: int) -> int:
+    return time_ns // fold.WINDOW_NS * fold.WINDOW_NS
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:

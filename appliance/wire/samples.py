@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from appliance.domain.tag import TagId
 
 
+_TAG_BYTES = 4
+
+
 class Columns(NamedTuple):
-    """The columns of a batch as plain lists."""
+    """The columns of a batch as plain lists; `server_time_ns` 0 where there is none."""
 
     tag: list[int]
     source_time_ns: list[int]
     value: list[float]
     quality: list[int]
     status: list[int]
+    server_time_ns: list[int]
 
 
 def message_of_samples(
@@ -41,6 +45,7 @@ def message_of_samples(
         status=packed("I", [sample.status for sample in samples]),
         receive_time_ns=receive_time_ns,
         group=group,
+        server_time_ns=server_times([sample.server_time_ns or 0 for sample in samples]),
     )
 
 
@@ -57,12 +62,19 @@ def columns_of(message: BatchMessage) -> Columns:
             value=_unpacked("d", message.value),
             quality=_unpacked("B", message.quality),
             status=_unpacked("I", message.status),
+            server_time_ns=_unpacked("q", message.server_time_ns)
+            or [0] * (len(message.tag) // _TAG_BYTES),
         )
     except ValueError as error:
         raise WireError(f"a broken batch: {error}") from error
     if len({len(column) for column in columns}) != 1:
         raise WireError("the columns of a batch differ in length")
     return columns
+
+
+def server_times(times: Sequence[int]) -> bytes:
+    """Return the column of second times; empty where no row has one."""
+    return packed("q", times) if any(times) else b""
 
 
 def packed(code: str, values: Sequence[float]) -> bytes:

@@ -100,6 +100,8 @@ def _row(plant: Plant, alarm: Alarm, width: int, now: Now) -> Row:
 
 
 def _now(plant: Plant, alarm: Alarm, now: Now) -> str:
+    if alarm.of_source:
+        return f"touches {', '.join(alarm.tags)}" if alarm.tags else "see 5 (system)"
     reading = plant.readings.reading(alarm.tag, now.s)
     if reading is None:
         return "the tag is not known here"

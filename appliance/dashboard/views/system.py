@@ -10,12 +10,13 @@ from appliance.dashboard.views.words import Item, Row, title
 from appliance.dashboard.wording import clock_time, fit, number, size, span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
     from appliance.dashboard.model import Now, Plant
 
 _NAME = 13
+_FAULTS_SHOWN = 3
 
 
 def process_rows(plant: Plant, width: int, now: Now) -> list[Row]:
@@ -38,10 +39,15 @@ def process_rows(plant: Plant, width: int, now: Now) -> list[Row]:
         )
         rows.append(_named("safety scan", text, width, "label"))
     rows.append(title("sources", width))
+    details: Mapping[str, Any] = plant.status.get("source_details") or {}
     for name, state in (plant.status.get("sources") or {}).items():
         age = _group_age(plant, name, now)
-        style = "" if state in {"connected", "ended"} else "high"
-        rows.append(_named(name, f"{state}{age}", width, style))
+        own: Mapping[str, Any] = details.get(name) or {}
+        well = state in {"connected", "ended"}
+        error = "" if well or not own.get("error") else f": {own['error']}"
+        text, style = f"{state}{age}{error}", "" if well else "high"
+        rows.append(_named(name, text, width, style))
+        rows.extend(_faults(own.get("diagnostics") or (), width))
     return _aged(rows, plant, width, now)
 
 
@@ -90,6 +96,22 @@ def event_items(plant: Plant, width: int, zone: tzinfo | None) -> list[Item]:
         )
         items.append(Item(f"{event.time_ns}{event.kind}{event.message}", row))
     return items
+
+
+def _faults(told: Sequence[Mapping[str, Any]], width: int) -> list[Row]:
+    """Return what a source says is wrong with itself, as far as there is room."""
+    rows = [
+        _named(
+            f" {SYMBOLS.get(str(each.get('priority')), '?')}",
+            str(each.get("message")),
+            width,
+            str(each.get("priority")),
+        )
+        for each in told[:_FAULTS_SHOWN]
+    ]
+    if len(told) > _FAULTS_SHOWN:
+        rows.append(_named("", f"and {len(told) - _FAULTS_SHOWN} more", width, "label"))
+    return rows
 
 
 def _named(name: str, text: str, width: int, style: str = "") -> Row:

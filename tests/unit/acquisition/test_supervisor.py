@@ -10,6 +10,7 @@ import pytest
 
 from appliance.acquisition.supervisor import SourceState, supervise
 from appliance.domain.batch import batch_of
+from appliance.domain.event import Gap
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import STATUS_BAD_NO_COMMUNICATION, Quality
 from appliance.domain.tag import TagId
@@ -47,8 +48,10 @@ class NappingClock:
             raise StoppedError
 
 
-Part = int | Exception
-"""A batch with this value, or what is raised."""
+HOLE = Gap("acquisition", "the server has no history", 10, 20, -1)
+
+Part = int | Gap | Exception
+"""A batch with this value, a declared gap, or what is raised."""
 
 
 class FlakySource:
@@ -68,7 +71,7 @@ class FlakySource:
     @asynccontextmanager
     async def open(
         self, numbers: Mapping[TagId, int]
-    ) -> AsyncIterator[AsyncIterator[Batch]]:
+    ) -> AsyncIterator[AsyncIterator[Batch | Gap]]:
         if self._refuse is not None:
             raise self._refuse
         life = self._lives.pop(0) if len(self._lives) > 1 else self._lives[0]
@@ -79,10 +82,13 @@ class FlakySource:
 
     async def _parts(
         self, life: Sequence[Part], numbers: Mapping[TagId, int]
-    ) -> AsyncIterator[Batch]:
+    ) -> AsyncIterator[Batch | Gap]:
         for part in life:
             if isinstance(part, Exception):
                 raise part
+            if isinstance(part, Gap):
+                yield part
+                continue
             yield batch_of([numbers[FLOW]], [part], source_time_ns=0, receive_time_ns=0)
 
 
@@ -94,12 +100,23 @@ class Run:
         self.clock = NappingClock(naps)
         self.batches: list[Batch] = []
         self.changes: list[SourceState] = []
+        self.road: list[float | Gap | str] = []
+
+    def deliver(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        bad = batch.quality[0] == Quality.BAD
+        self.road.append("bad" if bad else float(batch.value[0]))
+
+    def declare(self, source: str, gap: Gap) -> None:
+        assert source == "plc"
+        self.road.append(gap)
 
     async def to_the_end(self) -> None:
         await supervise(
             self.source,
             NUMBERS,
-            self.batches.append,
+            self.deliver,
+            declare=self.declare,
             clock=self.clock,
             backoff=Backoff(0.5, 4.0, jitter=0.0, spread=lambda: 0.0),
             on_change=lambda _name, state, _reason: self.changes.append(state),
@@ -111,10 +128,7 @@ class Run:
 
     @property
     def seen(self) -> list[float | str]:
-        return [
-            "bad" if batch.quality[0] == Quality.BAD else float(batch.value[0])
-            for batch in self.batches
-        ]
+        return [each for each in self.road if not isinstance(each, Gap)]
 
 
 def lost() -> SourceUnavailableError:
@@ -193,3 +207,17 @@ async def test_a_recording_that_ends_is_not_lost_and_not_read_again() -> None:
     assert run.seen == [1.0, 2.0]
     assert run.changes == [SourceState.CONNECTED, SourceState.ENDED]
     assert run.clock.naps_s == []
+
+
+async def test_a_gap_goes_its_own_way_in_the_order_of_what_was_read() -> None:
+    run = Run(FlakySource([1, HOLE, 2, lost()]), naps=1)
+    await run.until_stopped()
+    assert run.road == [1.0, HOLE, 2.0, "bad", "bad"]
+
+
+async def test_a_gap_alone_is_no_sign_of_life_and_earns_no_patience() -> None:
+    run = Run(FlakySource([HOLE, lost()]), naps=4)
+    await run.until_stopped()
+    assert run.changes == [SourceState.LOST]
+    assert run.clock.naps_s == [0.5, 1.0, 2.0, 4.0]
+    assert run.road.count(HOLE) == 4

@@ -331,3 +331,40 @@ def test_every_style_that_is_used_exists(plant: Plant) -> None:
     used = {style for row in every_row(plant, 80) for _, style in row}
     assert used <= STYLES.keys()
     assert style_of("unheard of") == STYLES[""]
+
+
+def source_alarm() -> dict[str, Any]:
+    """Return a fault that a source has raised about itself."""
+    return alarm_row(
+        id="source skid:clock",
+        tag="",
+        tags=["P-101/flow", "P-101/speed"],
+        rule="source",
+        value=None,
+        setpoint=None,
+        cause="its clock is at 2000",
+        action="set the clock of the PLC",
+        consequence="",
+    )
+
+
+def test_a_fault_of_a_source_stands_in_the_list_with_its_remedy(plant: Plant) -> None:
+    plant.take_answer("alarms.list", [source_alarm()], at(0))
+    (alarm,) = plant.alarms
+    (item,) = alarms.alarm_items(plant, 120, at(0))
+    assert "source skid:clock" in text_of([item.row])
+    said = text_of(alarms.alarm_rows(plant, alarm, 120, at(0), UTC))
+    assert "source skid - its clock is at 2000 (active, not acknowledged)" in said
+    assert "set the clock of the PLC" in said
+    assert "touches P-101/flow, P-101/speed" in said
+
+
+def test_the_system_screen_shows_error_and_faults_of_a_source(plant: Plant) -> None:
+    fault = {"key": "clock", "message": "its clock is at 2000", "priority": "high"}
+    told = {"skid": {"error": "no route", "diagnostics": [fault] * 5}}
+    plant.take_answer("status", hub_status() | {"source_details": told}, at(0))
+    said = text_of(system.process_rows(plant, 120, at(0)))
+    assert "lost" in said
+    assert ": no route" in said
+    assert said.count("its clock is at 2000") == 3
+    assert "and 2 more" in said

@@ -138,6 +138,11 @@ MODEL_ROW = InitiatorSettings.model_validate(
 
 
 @pytest.fixture
+def manual_clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
 def road(tmp_path: Path) -> Road:
     clock, store, shown = ManualClock(), MemoryStore(), Shown()
     table, latest, summaries = TagTable(), Latest(), Summaries(10.0)

@@ -108,6 +108,21 @@ def test_the_last_row_of_a_tag_in_a_batch_is_its_newest() -> None:
     assert (row.good_value, row.source_time_ns) == (2.0, 6)
 
 
+def test_the_newest_row_has_the_second_time_where_there_is_one() -> None:
+    made = latest()
+    both = batch_of(
+        [3, 4], [1.0, 1.0], source_time_ns=5, receive_time_ns=7, server_time_ns=[6, 0]
+    )
+    made.take(both, now_s=1.0)
+    found = [made.row(number) for number in (3, 4)]
+    assert [row.server_time_ns for row in found if row is not None] == [6, None]
+    alone = batch_of([3], [1.0], source_time_ns=5, receive_time_ns=7)
+    made.take(alone, now_s=1.0)
+    row = made.row(3)
+    assert row is not None
+    assert row.server_time_ns is None
+
+
 def test_a_loss_is_the_newest_row_and_has_no_value() -> None:
     made = latest()
     made.take(bad_batch([3], 0x8031_0000, time_ns=9), now_s=1.0)

@@ -77,6 +77,9 @@ id = "model says stop"
 source = "model"
 tag = "P-101/anomaly_score"
 setpoint = 5.0
+cause = "The model sees what it has learned to fear"
+consequence = "Damage"
+action = "Inspect the machine"
 [[safety.elements]]
 id = "motor"
 output = "plc"

@@ -280,3 +280,18 @@ async def _until(condition: Callable[[], bool], clock: Standing) -> None:
         while not condition():
             await asyncio.sleep(0.001)
             clock.woken.set()
+
+
+def test_gaps_of_ever_new_reasons_are_bounded_and_cover_all_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backlog, "GAPS_MAX", 3)
+    monkeypatch.setattr(backlog, "REASONS_MAX", 2)
+    waiting = backlog.Backlog(1000)
+    for number in range(50):
+        waiting.add_gap(Gap("acquisition", f"tag {number}", number, number + 1, 1))
+    gaps = waiting.take().gaps
+    assert len(gaps) == 6
+    assert sum(gap.count for gap in gaps) == 50
+    assert gaps[-1].reason == backlog.SEVERAL
+    assert (gaps[-1].from_ns, gaps[-1].to_ns) == (5, 50)
