@@ -52,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "learn": Command("learn", "train and activate a model from the healthy past"),
     "models": Command("models", "list, verify, activate and roll back models"),
     "updates": Command("updates", "fetch released models: verified, then in force"),
+    "pki": Command("pki", "certificates: whom we trust, who we are"),
     "doctor": Command("doctor", "what runs, what is wrong, what to do"),
     "fleet": Command("fleet", "the cloud half: ingest, report, train and release"),
 }

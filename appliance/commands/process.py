@@ -11,6 +11,7 @@ from appliance.commands.common import add_config, add_places, configuration
 from appliance.commands.exits import EXIT_WELL, CommandError
 from appliance.runtime import logs
 from appliance.runtime.clock import SystemClock
+from appliance.runtime.places import use_state_dir
 from appliance.runtime.startup import CannotStartError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     logs.configure(args.process)
     for folder in (args.state_dir, args.run_dir):
         folder.mkdir(parents=True, exist_ok=True)
+    use_state_dir(args.state_dir)
     # By name, so that a process imports itself alone: safety never sees numpy.
     module = cast("ProcessModule", import_module(f"appliance.{args.process}.process"))
     work = module.run(

@@ -39,6 +39,7 @@ class Lifeline(Generic[_Connection]):
         self._name = name
         self._tasks: Companions | None = None
         self._attempt: asyncio.Task[_Connection | SourceUnavailableError] | None = None
+        self._replacing: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -82,6 +83,30 @@ class Lifeline(Generic[_Connection]):
             made.close()
         elif attempt is not None:
             attempt.cancel()
+
+    def replace(self) -> None:
+        """Connect anew beside the connection that is, which is left once that is done.
+
+        Nothing changes if there is no connection, or the new one cannot be made.
+        """
+        busy = self._replacing is not None and not self._replacing.done()
+        if self._tasks is None or busy or self._made() is None:
+            return
+        name = f"{self._name}.replace"
+        self._replacing = self._tasks.start(self._replace(self._tasks), name=name)
+
+    async def _replace(self, tasks: Companions) -> None:
+        attempt = self._begin(tasks)
+        outcome = await attempt
+        if isinstance(outcome, SourceUnavailableError):
+            return
+        before = self._made()
+        if before is None:
+            # Lost meanwhile: whoever needs one is making it already.
+            await outcome.leave()
+            return
+        self._attempt = attempt
+        await before.leave()
 
     def _made(self) -> _Connection | None:
         attempt = self._attempt

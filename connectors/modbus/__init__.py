@@ -1,4 +1,4 @@
-"""Modbus TCP by poll; reader and output for safety."""
+"""Modbus TCP, TLS, RTU and ASCII by poll; reader and output for safety."""
 
 from __future__ import annotations
 

@@ -1,133 +1,47 @@
-"""Settings of a Modbus TCP source, reader or output; no protocol library here."""
+"""Settings of a Modbus source, reader or output; no protocol library here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, model_validator
 
-from appliance.domain.scaling import Scaling
-from appliance.runtime.plugins import SourceSettings, TagSettings
+from appliance.runtime.plugins import SourceSettings
 from appliance.runtime.settings import Settings
-from connectors.modbus.planner import MAX_BITS, MAX_REGISTERS, Limits, Place
-from connectors.modbus.registers import (
-    Encoding,
-    Order,
-    RegisterType,
-    Table,
-    UnencodableError,
+from connectors.modbus.notation import Addressing  # noqa: TC001 - pydantic reads it
+from connectors.modbus.permits import Permits
+from connectors.modbus.places import (
+    DEFAULT_GROUP,
+    DeviceName,
+    GroupName,
+    ModbusTagSettings,
+    PlaceSettings,
+)
+from connectors.modbus.planner import MAX_BITS, MAX_REGISTERS, Limits
+from connectors.modbus.points import PointSettings
+from connectors.modbus.wiring import (  # noqa: TC001 - pydantic reads them
+    SerialSettings,
+    TlsSettings,
+    Transport,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-DEFAULT_GROUP = "poll"
-_ADDRESSES = 65_536
+__all__ = [
+    "DEFAULT_GROUP",
+    "Device",
+    "DeviceSettings",
+    "GroupSettings",
+    "ModbusSettings",
+    "ModbusTagSettings",
+    "PlaceSettings",
+    "PointSettings",
+]
 
-GroupName = Annotated[str, Field(pattern=r"^[\w\-]+$", max_length=32)]
-
-
-class PlaceSettings(Settings):
-    """Where a value lies in the device, and how it is scaled.
-
-    **Addresses are zero-based, as they travel on the wire**, here and everywhere:
-    what a manual calls holding register 40001 (or 400001, or `4x0001`) is
-    `table = "holding", address = 0`.
-
-    `type` is `uint16` in a table of registers unless said otherwise, and always
-    `bit` in a table of bits. A `bit` of a register is chosen by `bit = 0..15`.
-    """
-
-    table: Table
-    address: int = Field(ge=0, lt=_ADDRESSES)
-    type: RegisterType | None = None
-    bit: int | None = Field(default=None, ge=0, le=15)
-    word_order: Order = "big"
-    byte_order: Order = "big"
-    factor: float = 1.0
-    offset: float = 0.0
-
-    @property
-    def encoding(self) -> Encoding:
-        """How the value lies in its registers."""
-        kind = self.type
-        if kind is None:
-            kind = RegisterType.BIT if self.table.of_bits else RegisterType.UINT16
-        return Encoding(kind, self.word_order, self.byte_order, self.bit or 0)
-
-    @property
-    def place(self) -> Place:
-        """The addresses to read."""
-        return Place(self.table, self.address, self.encoding.words)
-
-    @model_validator(mode="after")
-    def _check_place(self) -> Self:
-        is_bit = self.encoding.type is RegisterType.BIT
-        if self.table.of_bits and (not is_bit or self.bit is not None):
-            raise ValueError(f"a {self.table} is a bit; remove `type` and `bit`")
-        if not self.table.of_bits and is_bit != (self.bit is not None):
-            raise ValueError('`bit = 0..15` and `type = "bit"` go together')
-        if self.place.end > _ADDRESSES:
-            raise ValueError("the value would end behind address 65535")
-        if self.factor == 0:
-            raise ValueError("`factor` is 0: every value would be the same")
-        return self
-
-
-class ModbusTagSettings(TagSettings, PlaceSettings):
-    """A tag and where it lies.
-
-    `fault_raw` is the raw count by which the instrument says it has failed;
-    `group` the poll group (default: the source's own `period_s`).
-    """
-
-    fault_raw: int | float | None = None
-    group: GroupName = DEFAULT_GROUP
-
-    @property
-    def scaling(self) -> Scaling:
-        """Raw counts to engineering units, with range and fault count."""
-        tag = self.tag()
-        fault = self.fault_raw
-        return Scaling(
-            factor=self.factor,
-            offset=self.offset,
-            low=tag.range_low,
-            high=tag.range_high,
-            fault_raw=None if fault is None else self.encoding.nearest(fault),
-        )
-
-    @model_validator(mode="after")
-    def _check_fault(self) -> Self:
-        if self.fault_raw is None:
-            return self
-        if self.encoding.type is RegisterType.BIT:
-            raise ValueError("a bit has no `fault_raw`; remove it")
-        try:
-            self.encoding.encode(self.fault_raw)
-        except UnencodableError as error:
-            raise ValueError(f"`fault_raw`: {error}") from error
-        return self
-
-
-class PointSettings(PlaceSettings):
-    """A point that may be written: a coil, or a number in holding registers.
-
-    Nothing that is not listed can be written.
-    """
-
-    name: str = Field(min_length=1, max_length=64)
-
-    @model_validator(mode="after")
-    def _check_writable(self) -> Self:
-        if self.table in (Table.DISCRETE, Table.INPUT):
-            raise ValueError(f"a {self.table} cannot be written; use coil or holding")
-        if self.bit is not None:
-            raise ValueError(
-                "writing one bit of a register would overwrite its other bits; "
-                "use a coil, or the whole register"
-            )
-        return self
+_BROADCAST = 0
+_TLS_PORT = 802  # the standard's own
 
 
 class GroupSettings(Settings):
@@ -137,29 +51,71 @@ class GroupSettings(Settings):
     period_s: float = Field(ge=0.01, le=86_400)
 
 
-class ModbusSettings(SourceSettings):
-    """One Modbus TCP device.
+class DeviceSettings(Settings):
+    """One of several devices on a bus or behind a gateway.
 
-    `period_s` is the period of the group `poll`, which tags belong to by default.
-    `timeout_s` bounds connecting and each single answer. `max_gap` is how many
-    addresses nobody asked for may be read along to save a request.
+    What is not said here is as the source says it.
     """
 
-    host: str = Field(min_length=1)
+    name: DeviceName
+    device_id: int = Field(ge=0, le=255)
+    timeout_s: float | None = Field(default=None, gt=0, le=60)
+    max_gap: int | None = Field(default=None, ge=0, le=MAX_REGISTERS)
+    max_registers: int | None = Field(default=None, ge=4, le=MAX_REGISTERS)
+    max_bits: int | None = Field(default=None, ge=1, le=MAX_BITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device with everything decided; `name` is empty where there is only one."""
+
+    name: str
+    device_id: int
+    timeout_s: float
+    limits: Limits
+
+
+class ModbusSettings(SourceSettings):
+    """One connection or bus, with the one device or the several that are reached by it.
+
+    `host` and `port`, or `[sources.serial]` for the transports `rtu` and `ascii`. One
+    device needs only `device_id`; several are listed as `[[sources.devices]]`, and tags
+    and points name theirs.
+
+    `period_s` is the period of the group `poll`, which tags belong to by default.
+    `connections` is how many sockets the hub opens to read groups side by side, and
+    `accepts` how many the device takes in all: `check` refuses a configuration whose
+    sources together would open more.
+
+    `timeout_s` bounds connecting and each single answer. `turnaround_s` is how long the
+    line is left in peace between an answer and the next request, beside the silence
+    that RTU itself demands. `max_gap` is how many addresses nobody asked for may be
+    read along to save a request.
+    """
+
+    transport: Transport = "tcp"
+    host: str = ""
     port: int = Field(default=502, ge=1, le=65_535)
+    serial: SerialSettings | None = None
+    tls: TlsSettings | None = None
     device_id: int = Field(default=1, ge=0, le=255)
     timeout_s: float = Field(default=1.0, gt=0, le=60)
+    turnaround_s: float = Field(default=0.0, ge=0, le=10)
+    connections: int = Field(default=1, ge=1, le=16)
+    accepts: int | None = Field(default=None, ge=1, le=64)
     period_s: float = Field(default=1.0, ge=0.01, le=86_400)
     max_gap: int = Field(default=8, ge=0, le=MAX_REGISTERS)
     max_registers: int = Field(default=MAX_REGISTERS, ge=4, le=MAX_REGISTERS)
     max_bits: int = Field(default=MAX_BITS, ge=1, le=MAX_BITS)
+    addressing: Addressing = "zero-based"
     groups: tuple[GroupSettings, ...] = ()
+    devices: tuple[DeviceSettings, ...] = ()
     tags: tuple[ModbusTagSettings, ...] = ()
     points: tuple[PointSettings, ...] = ()
 
     @property
     def limits(self) -> Limits:
-        """What one request may ask of this device."""
+        """What one request may ask of a device, unless the device says otherwise."""
         return Limits(self.max_registers, self.max_bits, self.max_gap)
 
     @property
@@ -167,6 +123,76 @@ class ModbusSettings(SourceSettings):
         """Period of each poll group."""
         named = {group.name: group.period_s for group in self.groups}
         return {DEFAULT_GROUP: self.period_s, **named}
+
+    @property
+    def device_table(self) -> tuple[Device, ...]:
+        """Every device on this connection; at least one."""
+        if not self.devices:
+            return (Device("", self.device_id, self.timeout_s, self.limits),)
+        return tuple(self._decided(device) for device in self.devices)
+
+    @property
+    def permits(self) -> Permits:
+        """What may be written on this connection, and nothing else."""
+        return Permits(
+            point.permit(self.device_of(point).device_id) for point in self.points
+        )
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether the bus hangs on a serial port of this machine."""
+        return self.transport in ("rtu", "ascii")
+
+    @property
+    def where(self) -> str:
+        """The other side, for messages."""
+        if self.serial is not None:
+            return self.serial.port
+        return f"{self.host}:{self.port}"
+
+    def device_of(self, place: PlaceSettings) -> Device:
+        """Return the device that a tag or point belongs to."""
+        name = place.device or self.device_table[0].name
+        return next(each for each in self.device_table if each.name == name)
+
+    def shared_port(self) -> str | None:
+        """Return the serial port, which has one master only."""
+        return None if self.serial is None else self.serial.port
+
+    def _decided(self, device: DeviceSettings) -> Device:
+        given = device.model_dump(exclude_none=True)
+        limits = Limits(
+            given.get("max_registers", self.max_registers),
+            given.get("max_bits", self.max_bits),
+            given.get("max_gap", self.max_gap),
+        )
+        timeout_s = given.get("timeout_s", self.timeout_s)
+        return Device(device.name, device.device_id, timeout_s, limits)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hand_down(cls, given: Any) -> Any:  # noqa: ANN401 - what TOML holds
+        """Give TLS its port, and tags and points the source's way of counting."""
+        if not isinstance(given, dict):
+            return given
+        is_tls = given.get("transport") == "tls"
+        filled: dict[str, Any] = {"port": _TLS_PORT} if is_tls else {}
+        filled |= given
+        way = given.get("addressing")
+        for key in ("tags", "points"):
+            rows = given.get(key)
+            if way is not None and isinstance(rows, list | tuple):
+                filled[key] = [
+                    {"addressing": way} | row if isinstance(row, dict) else row
+                    for row in rows
+                ]
+        return filled
+
+    @model_validator(mode="after")
+    def _check_transport(self) -> Self:
+        for wrong in _wrong_with_transport(self):
+            raise ValueError(wrong)
+        return self
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -181,6 +207,32 @@ class ModbusSettings(SourceSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_devices(self) -> Self:
+        _refuse_twice("device", (device.name for device in self.devices))
+        _refuse_twice("device_id", (str(each.device_id) for each in self.device_table))
+        if self.devices and "device_id" in self.model_fields_set:
+            raise ValueError("`device_id` stands in each of the `devices`; remove it")
+        if self.transport not in ("tcp", "tls") and _BROADCAST in {
+            each.device_id for each in self.device_table
+        }:
+            raise ValueError(
+                "device_id 0 is the broadcast of a serial bus, to which nobody answers"
+            )
+        known = [device.name for device in self.devices]
+        places: dict[str, PlaceSettings] = {tag.id: tag for tag in self.tags}
+        places |= {point.name: point for point in self.points}
+        for name, place in places.items():
+            if place.device is not None and place.device not in known:
+                listed = ", ".join(known) or "none; list it under `devices`"
+                raise ValueError(
+                    f"{name}: unknown device {place.device!r}; known: {listed}"
+                )
+            if place.device is None and len(known) > 1:
+                raise ValueError(f"{name}: say which `device`: {', '.join(known)}")
+        _refuse_twice("place to write", (self._spot(point) for point in self.points))
+        return self
+
+    @model_validator(mode="after")
     def _check_stale(self) -> Self:
         used = {tag.group for tag in self.tags}
         slowest_s = max((self.periods_s[name] for name in used), default=0.0)
@@ -190,6 +242,34 @@ class ModbusSettings(SourceSettings):
                 f"slowest poll period ({slowest_s:g}), or its tags are always stale"
             )
         return self
+
+    def _spot(self, point: PointSettings) -> str:
+        place = point.place
+        device = self.device_of(point).device_id
+        return f"device {device} {place.table} {place.address}"
+
+
+def _wrong_with_transport(settings: ModbusSettings) -> Iterable[str]:
+    transport = settings.transport
+    if settings.is_serial:
+        if settings.serial is None:
+            yield (
+                f"{transport} needs `serial` with its `port`; or is it "
+                f"{transport}-over-tcp?"
+            )
+        if settings.host:
+            yield f'`host` has no use with {transport}; write "{transport}-over-tcp"'
+    else:
+        if settings.serial is not None:
+            yield f'`serial` goes with transport = "rtu" or "ascii", not {transport}'
+        if not settings.host:
+            yield f"{transport} needs a `host`"
+    if settings.is_serial and settings.connections > 1:
+        yield "a serial port is one line; remove `connections`"
+    if settings.connections > (settings.accepts or settings.connections):
+        yield "`connections` is more than the device `accepts`"
+    if settings.tls is not None and transport != "tls":
+        yield '`tls` goes with transport = "tls"'
 
 
 def _refuse_twice(what: str, names: Iterable[str]) -> None:

@@ -1,8 +1,11 @@
-"""A whole block of registers to columns: one numpy view per type and order."""
+"""A whole block of registers to columns: one numpy view per type and order.
+
+Strings are the exception: each is decoded by itself.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +16,14 @@ from appliance.domain.sample import (
     STATUS_BAD_SENSOR_FAILURE,
     quality_of_status,
 )
-from connectors.modbus.registers import FORMATS, RegisterType
+from connectors.modbus.registers import (
+    BCD,
+    FORMATS,
+    NIBBLE_MAX,
+    STATUS_BAD_DECODING,
+    RegisterType,
+    UndecodableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +41,14 @@ if TYPE_CHECKING:
     from connectors.modbus.registers import Encoding
 
 _EXACT_IN_A_FLOAT = 2**53
-_WIDE = (RegisterType.INT64, RegisterType.UINT64)
+_WIDE = (RegisterType.INT64, RegisterType.UINT64, RegisterType.BCD64)
+_STRING = RegisterType.STRING
+_NO_VALUE = (STATUS_BAD_SENSOR_FAILURE, STATUS_BAD_DECODING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """Rows of one block, and the integers too long for the column of floats."""
+    """Rows of one block, and what is no float: strings and too long integers."""
 
     tag: TagColumn
     value: ValueColumn
@@ -50,13 +62,14 @@ class _Run:
     """The tags of a block that share type and orders.
 
     `rows` are their positions in the block, `index` the words of each, the most
-    significant first; `faults` holds a raw count where `faulty` has one.
+    significant first, `shift` the lowest bit that counts; `faults` holds a raw count
+    where `faulty` has one.
     """
 
     encoding: Encoding
     rows: NDArray[np.intp]
     index: NDArray[np.intp]
-    bits: NDArray[np.uint16]
+    shift: NDArray[np.uint64]
     faults: NDArray[np.generic]
     faulty: NDArray[np.bool_]
 
@@ -70,14 +83,18 @@ class BlockDecoder:
         tags: Sequence[ModbusTagSettings],
         numbers: Sequence[int],
     ) -> None:
-        mine = [tags[row] for row in block.rows]
-        scalings = [tag.scaling for tag in mine]
-        self._tag = np.array([numbers[row] for row in block.rows], dtype=np.uint32)
+        mine = [(tags[row], numbers[row]) for row in block.rows]
+        rows = [(tag, each) for tag, each in mine if tag.encoding.type is not _STRING]
+        strings = [(tag, each) for tag, each in mine if tag.encoding.type is _STRING]
+        scalings = [tag.scaling for tag, _ in rows]
+        self._numbers = [number for _, number in mine]
+        self._tag = np.array([number for _, number in rows], dtype=np.uint32)
         self._factor = np.array([each.factor for each in scalings])
         self._offset = np.array([each.offset for each in scalings])
         self._low = np.array([each.low for each in scalings])
         self._high = np.array([each.high for each in scalings])
-        self._runs = _runs(block, mine)
+        self._runs = _runs(block, [tag for tag, _ in rows])
+        self._strings = [_Words(block, tag, number) for tag, number in strings]
 
     def decode(self, words: Sequence[int], *, time_ns: int) -> Columns:
         """Return the rows of the block, in its order; `words` is one per address."""
@@ -88,22 +105,27 @@ class BlockDecoder:
         # A float register may hold any bit pattern; judging is done below.
         with np.errstate(all="ignore"):
             for run in self._runs:
-                column = _raw_column(run, given)
+                column, undecodable = _raw_column(run, given)
                 raw[run.rows] = column.astype(np.float64)
                 failed = run.faulty & (column == run.faults)
                 status[run.rows[failed]] = STATUS_BAD_SENSOR_FAILURE
+                status[run.rows[undecodable]] = STATUS_BAD_DECODING
                 beyond |= _beyond(run, column) if run.encoding.type in _WIDE else {}
             value = raw * self._factor + self._offset
         value[status != 0] = np.nan
         quality, status = judged(value, status, low=self._low, high=self._high)
         columns = Columns(self._tag, value, quality, status)
-        return self._with_texts(columns, beyond, time_ns) if beyond else columns
+        columns = self._with_texts(columns, beyond, time_ns) if beyond else columns
+        if not self._strings:
+            return columns
+        strings = tuple(each.text(words, time_ns) for each in self._strings)
+        return replace(columns, texts=columns.texts + strings)
 
     def refused(self, status: int) -> Columns:
         """Return one bad row per tag of a block that the device did not give."""
-        rows = len(self._tag)
+        rows = len(self._numbers)
         return Columns(
-            tag=self._tag,
+            tag=np.array(self._numbers, dtype=np.uint32),
             value=np.full(rows, np.nan),
             quality=np.zeros(rows, dtype=np.uint8),
             status=np.full(rows, status, dtype=np.uint32),
@@ -117,7 +139,7 @@ class BlockDecoder:
         moved = [
             row
             for row in beyond
-            if unscaled[row] and columns.status[row] != STATUS_BAD_SENSOR_FAILURE
+            if unscaled[row] and columns.status[row] not in _NO_VALUE
         ]
         texts = tuple(self._text(row, beyond[row], time_ns) for row in moved)
         kept = np.ones(len(self._tag), dtype=np.bool_)
@@ -137,12 +159,30 @@ class BlockDecoder:
         return Text(int(self._tag[row]), time_ns, content, quality, status)
 
 
+class _Words:
+    """A string of a block."""
+
+    def __init__(self, block: Block, tag: ModbusTagSettings, number: int) -> None:
+        place = tag.place
+        start = place.address - block.address
+        self._words = slice(start, start + place.count)
+        self._encoding = tag.encoding
+        self._number = number
+
+    def text(self, words: Sequence[int], time_ns: int) -> Text:
+        try:
+            content = str(self._encoding.decode(words[self._words]))
+        except UndecodableError as error:
+            status = STATUS_BAD_DECODING
+            quality = quality_of_status(status)
+            return Text(self._number, time_ns, str(error), quality, status)
+        return Text(self._number, time_ns, content)
+
+
 def _runs(block: Block, tags: Sequence[ModbusTagSettings]) -> tuple[_Run, ...]:
-    kinds: dict[tuple[str, str, str], list[int]] = {}
+    kinds: dict[Encoding, list[int]] = {}
     for row, tag in enumerate(tags):
-        each = tag.encoding
-        key = each.type, each.word_order, each.byte_order
-        kinds.setdefault(key, []).append(row)
+        kinds.setdefault(replace(tag.encoding, bit=0), []).append(row)
     return tuple(_run(block, tags, rows) for rows in kinds.values())
 
 
@@ -151,30 +191,56 @@ def _run(block: Block, tags: Sequence[ModbusTagSettings], rows: list[int]) -> _R
     within = np.arange(encoding.words)
     if encoding.word_order == "little":
         within = within[::-1]
-    starts = np.array([tags[row].address - block.address for row in rows])
+    starts = np.array([tags[row].place.address - block.address for row in rows])
     faults = [tags[row].scaling.fault_raw for row in rows]
     return _Run(
         encoding=encoding,
         rows=np.array(rows, dtype=np.intp),
         index=(starts[:, None] + within).astype(np.intp),
-        bits=np.array([tags[row].encoding.bit for row in rows], dtype=np.uint16),
+        shift=np.array([tags[row].encoding.bit for row in rows], dtype=np.uint64),
         faults=np.array(
             [0 if fault is None else fault for fault in faults],
-            dtype=np.dtype(FORMATS[encoding.type]),
+            dtype=_dtype_of(encoding),
         ),
         faulty=np.array([fault is not None for fault in faults]),
     )
 
 
-def _raw_column(run: _Run, words: NDArray[np.uint16]) -> NDArray[np.generic]:
-    """Return the run's raw values as one array of their own type."""
-    if run.encoding.byte_order == "little":
+def _dtype_of(encoding: Encoding) -> np.dtype[np.generic]:
+    signed_byte = encoding.type is RegisterType.INT8
+    return np.dtype("i1" if signed_byte else FORMATS[encoding.type])
+
+
+def _raw_column(
+    run: _Run, words: NDArray[np.uint16]
+) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    """Return raw values as one array of their own type, and which are none."""
+    encoding = run.encoding
+    if encoding.byte_order == "little":
         words = words.byteswap()
     picked = words[run.index].astype(">u2")
-    column = picked.view(f">{FORMATS[run.encoding.type]}").reshape(len(run.rows))
-    if run.encoding.type is RegisterType.BIT:
-        return column.astype(np.uint16) >> run.bits & np.uint16(1)
-    return column
+    column = picked.view(f">{FORMATS[encoding.type]}").reshape(len(run.rows))
+    undecodable = np.zeros(len(run.rows), dtype=np.bool_)
+    if encoding.type in BCD:
+        return _from_bcd(column.astype(np.uint64), digits=4 * encoding.words)
+    if encoding.is_partial:
+        part = column.astype(np.uint64) >> run.shift & np.uint64(encoding.mask)
+        if encoding.type is RegisterType.INT8:
+            return part.astype(np.uint8).view(np.int8), undecodable
+        return part.astype(_dtype_of(encoding)), undecodable
+    return column, undecodable
+
+
+def _from_bcd(
+    column: NDArray[np.uint64], *, digits: int
+) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    value = np.zeros_like(column)
+    wrong = np.zeros(len(column), dtype=np.bool_)
+    for place in reversed(range(digits)):
+        digit = column >> np.uint64(4 * place) & np.uint64(0xF)
+        wrong |= digit > NIBBLE_MAX
+        value = value * np.uint64(10) + digit
+    return value, wrong
 
 
 def _beyond(run: _Run, column: NDArray[np.generic]) -> dict[int, int]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from appliance.domain.ports import OutputFailedError, SourceUnavailableError
 from appliance.runtime.lifeline import Lifeline
+from connectors.modbus.permits import NotPermittedError
 from connectors.modbus.planner import Block
 from connectors.modbus.registers import UnencodableError
-from connectors.modbus.station import RefusedError, Station
+from connectors.modbus.sharing import line_of
+from connectors.modbus.station import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -26,12 +28,11 @@ class ModbusOutput:
     """Writes points and reads them back. What is not in `points` it cannot write."""
 
     def __init__(self, settings: ModbusSettings, clock: Clock) -> None:
-        del clock  # the deadline is the event loop's business, and nothing is dated
         self._settings = settings
         self._points = {point.name: point for point in settings.points}
         self._one_at_a_time = asyncio.Lock()
         self._lifeline = Lifeline(
-            partial(Station.connect, settings), name=f"{settings.name}.output"
+            partial(line_of, settings, clock), name=f"{settings.name}.output"
         )
 
     @property
@@ -65,16 +66,20 @@ class ModbusOutput:
             raise OutputFailedError(f"{point}: late") from error
         except RefusedError as error:
             raise OutputFailedError(f"{point}: refused: {error}") from error
+        except NotPermittedError as error:
+            raise OutputFailedError(f"{point}: not permitted: {error}") from error
         except SourceUnavailableError as error:
             raise OutputFailedError(f"{point}: lost: {error}") from error
 
     async def _write_and_prove(
         self, point: PointSettings, words: Sequence[int]
     ) -> None:
+        place, device = point.place, self._settings.device_of(point)
         for attempt in range(_ATTEMPTS):
-            station = await self._lifeline.connection()
+            line = await self._lifeline.connection()
+            station = line.station(device)
             try:
-                await station.write(point.table, point.address, words)
+                await station.write(place.table, place.address, words)
                 read_back = await station.read(_block(point))
             except SourceUnavailableError:
                 self._lifeline.drop()
@@ -90,7 +95,7 @@ class ModbusOutput:
 
 def _words(point: PointSettings, value: float) -> tuple[int, ...]:
     try:
-        return point.encoding.encode((value - point.offset) / point.factor)
+        return point.words_of(value)
     except UnencodableError as error:
         raise OutputFailedError(f"{point.name}: {error}") from error
 

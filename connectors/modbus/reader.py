@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import (
     STATUS_BAD_NO_COMMUNICATION,
+    STATUS_BAD_NOT_A_NUMBER,
     Sample,
     bad_sample,
     quality_of_status,
 )
 from appliance.runtime.lifeline import Lifeline
 from appliance.runtime.plugins import tag_ids
-from connectors.modbus.station import Station
-from connectors.modbus.survey import Survey
+from connectors.modbus.registers import STATUS_BAD_DECODING, UndecodableError
+from connectors.modbus.sharing import line_of
+from connectors.modbus.station import NoAnswerError
+from connectors.modbus.survey import Survey, UnreachableError
+from connectors.modbus.terrain import Terrain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from appliance.domain.ports import Clock
-    from connectors.modbus.config import ModbusSettings
+    from connectors.modbus.config import Device, ModbusSettings
+    from connectors.modbus.sharing import AnyLine
     from connectors.modbus.survey import Answer
 
 STATUS_BAD_TIMEOUT = 0x800A_0000
@@ -33,22 +38,44 @@ STATUS_BAD_TIMEOUT = 0x800A_0000
 _ATTEMPTS = 2  # on the connection that was there, then once on a new one
 
 
-class ModbusReader:
-    """Reads on a connection of its own, which it makes again when it was lost.
+class _Part:
+    """The tags of one device, and their positions among all."""
 
-    Numpy-free. An integer beyond 2**53 is rounded to a float here.
+    def __init__(self, settings: ModbusSettings, device: Device) -> None:
+        self.device = device
+        self.rows = tuple(
+            row
+            for row, tag in enumerate(settings.tags)
+            if settings.device_of(tag) == device
+        )
+        self.survey = Survey(
+            f"source {settings.name}",
+            [settings.tags[row] for row in self.rows],
+            Terrain(device.limits),
+        )
+
+
+class ModbusReader:
+    """Reads on a connection which it makes again when it was lost.
+
+    It is its own, except where there can be only one (see `sharing`). Of several
+    devices, one that is silent leaves the rest of the deadline to the others: it is
+    asked last from then on. Numpy-free. An integer beyond 2**53 is rounded to a float
+    here.
     """
 
     def __init__(self, settings: ModbusSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
         self._ids = tag_ids(settings)
-        self._starts = [tag.address for tag in settings.tags]
+        self._starts = [tag.place.address for tag in settings.tags]
         self._encodings = [tag.encoding for tag in settings.tags]
         self._scalings = [tag.scaling for tag in settings.tags]
-        self._survey = Survey(settings.name, settings.tags, settings.limits)
+        parts = [_Part(settings, device) for device in settings.device_table]
+        self._parts = [part for part in parts if part.rows]
+        self._in_doubt: set[_Part] = set()
         self._lifeline = Lifeline(
-            partial(Station.connect, settings), name=f"{settings.name}.reader"
+            partial(line_of, settings, clock), name=f"{settings.name}.reader"
         )
 
     @property
@@ -81,10 +108,9 @@ class ModbusReader:
 
     async def _read_into(self, read: dict[int, Sample]) -> None:
         for attempt in range(_ATTEMPTS):
-            station = await self._lifeline.connection()
+            line = await self._lifeline.connection()
             try:
-                async for answer in self._survey.read(station, self._clock):
-                    read.update(self._samples(answer))
+                await self._read_parts(line, read)
             except SourceUnavailableError:
                 self._lifeline.drop()
                 if attempt + 1 == _ATTEMPTS:
@@ -92,9 +118,39 @@ class ModbusReader:
             else:
                 return
 
-    def _samples(self, answer: Answer) -> Iterator[tuple[int, Sample]]:
+    async def _read_parts(self, line: AnyLine, read: dict[int, Sample]) -> None:
+        """Read every device; raise if the line is lost, or nobody on it answers."""
+        silent = 0
+        for part in sorted(self._parts, key=self._in_doubt.__contains__):
+            self._in_doubt.add(part)  # until it answers, though a deadline cut it off
+            try:
+                await self._read_part(line, part, read)
+            except UnreachableError:
+                self._note_unreachable(part, read)
+            except NoAnswerError:
+                silent += 1
+                if not line.connected or silent == len(self._parts):
+                    raise
+                self._note_unreachable(part, read)
+            else:
+                self._in_doubt.discard(part)
+
+    async def _read_part(
+        self, line: AnyLine, part: _Part, read: dict[int, Sample]
+    ) -> None:
+        station = line.station(part.device)
+        async for answer in part.survey.read(station, self._clock):
+            read.update(self._samples(part, answer))
+
+    def _note_unreachable(self, part: _Part, read: dict[int, Sample]) -> None:
+        status, now_ns = STATUS_BAD_NO_COMMUNICATION, self._clock.utc_ns()
+        for row in part.rows:
+            read.setdefault(row, bad_sample(self._ids[row], status, now_ns))
+
+    def _samples(self, part: _Part, answer: Answer) -> Iterator[tuple[int, Sample]]:
         receive_ns = self._clock.utc_ns()
-        for row in answer.block.rows:
+        for within in answer.block.rows:
+            row = part.rows[within]
             value, status = self._value(row, answer)
             yield (
                 row,
@@ -113,5 +169,10 @@ class ModbusReader:
             return math.nan, answer.status
         encoding = self._encodings[row]
         start = self._starts[row] - answer.block.address
-        raw = encoding.decode(answer.words[start : start + encoding.words])
+        try:
+            raw = encoding.decode(answer.words[start : start + encoding.words])
+        except UndecodableError:
+            return math.nan, STATUS_BAD_DECODING
+        if isinstance(raw, str):
+            return math.nan, STATUS_BAD_NOT_A_NUMBER
         return self._scalings[row].apply(raw)

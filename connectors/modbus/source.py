@@ -1,40 +1,57 @@
-"""A Modbus device as a source: each poll group is read at its own period."""
+"""The Modbus devices of one connection or bus, as a source."""
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager
+import asyncio
+import random
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from appliance.domain.batch import batch_of
-from connectors.modbus.decode import BlockDecoder
-from connectors.modbus.station import Station
-from connectors.modbus.survey import Survey
+from appliance.runtime.tasks import companions
+from connectors.modbus.bus import Bus
+from connectors.modbus.line import Line
+from connectors.modbus.resident import Resident
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Mapping,
+        Sequence,
+    )
 
     from appliance.domain.batch import Batch
+    from appliance.domain.diagnostic import Diagnostic
     from appliance.domain.ports import Clock
     from appliance.domain.tag import TagId
-    from connectors.modbus.config import ModbusSettings, ModbusTagSettings
-    from connectors.modbus.decode import Columns
-    from connectors.modbus.planner import Block
-    from connectors.modbus.survey import Answer
+    from connectors.modbus.config import ModbusSettings
+
+_JITTER = random.SystemRandom()
 
 
 class ModbusSource:
-    """Polls a device on one connection and yields one batch per poll of a group.
+    """Polls devices and yields one batch per poll of a group of one of them.
 
     Modbus carries no time: the source time of a value is the moment it was asked
     for, so it is never fresher than the truth. A poll that was due while the
     consumer was busy is skipped, never made up for.
+
+    What the devices have taught outlives the connection: their limits, the addresses
+    they refuse, and which of them are silent.
     """
 
-    def __init__(self, settings: ModbusSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: ModbusSettings,
+        clock: Clock,
+        spread: Callable[[], float] = _JITTER.random,
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._residents = [
+            Resident(settings, device, spread) for device in settings.device_table
+        ]
 
     @property
     def name(self) -> str:
@@ -43,11 +60,17 @@ class ModbusSource:
 
     @property
     def groups(self) -> Mapping[str, Sequence[TagId]]:
-        """Tags by poll group; a group is named `source.group`."""
-        groups: dict[str, list[TagId]] = {}
-        for tag in self._settings.tags:
-            groups.setdefault(self._full_name(tag.group), []).append(tag.tag().id)
-        return groups
+        """Tags by what confirms them: `source.group`, or `source.device.group`."""
+        return {
+            group.name: group.ids for each in self._residents for group in each.groups
+        }
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Name the devices that are silent, and the tags that are refused."""
+        return tuple(
+            diagnostic for each in self._residents for diagnostic in each.diagnostics()
+        )
 
     @asynccontextmanager
     async def open(
@@ -58,91 +81,45 @@ class ModbusSource:
         Raises:
             SourceUnavailableError: The connection failed or was lost.
         """
-        polls = self._polls(numbers)
-        station = await Station.connect(self._settings)
-        try:
-            async with aclosing(self._run(station, polls)) as batches:
+        async with AsyncExitStack() as connected:
+            lines: list[Line] = []
+            for _ in range(self._settings.connections):
+                lines.append(await Line.connect(self._settings, self._clock))
+                connected.callback(lines[-1].close)
+            bus = Bus(self._residents, numbers, self._clock)
+            async with _merged([bus.run(line) for line in lines]) as batches:
                 yield batches
-        finally:
-            station.close()
-
-    async def _run(
-        self, station: Station, polls: Sequence[_Poll]
-    ) -> AsyncGenerator[Batch, None]:
-        clock = self._clock
-        due_s = dict.fromkeys(polls, clock.now_s())
-        while due_s:
-            poll = min(due_s, key=due_s.__getitem__)
-            await clock.sleep(due_s[poll] - clock.now_s())
-            yield await poll.read(station, clock)
-            due_s[poll] = next_due_s(due_s[poll], poll.period_s, now_s=clock.now_s())
-
-    def _polls(self, numbers: Mapping[TagId, int]) -> list[_Poll]:
-        return [
-            _Poll(self._full_name(group), period_s, self._survey(tags), tags, numbers)
-            for group, period_s in self._settings.periods_s.items()
-            if (tags := self._tags_of(group))
-        ]
-
-    def _tags_of(self, group: str) -> list[ModbusTagSettings]:
-        return [tag for tag in self._settings.tags if tag.group == group]
-
-    def _survey(self, tags: Sequence[ModbusTagSettings]) -> Survey:
-        return Survey(self.name, tags, self._settings.limits)
-
-    def _full_name(self, group: str) -> str:
-        return f"{self.name}.{group}"
 
 
-def next_due_s(due_s: float, period_s: float, *, now_s: float) -> float:
-    """Return the next moment of the grid `due_s + n * period_s` that is not past."""
-    missed = max(0, int((now_s - due_s) // period_s))
-    return due_s + (missed + 1) * period_s
+@asynccontextmanager
+async def _merged(
+    runs: Sequence[AsyncGenerator[Batch, None]],
+) -> AsyncIterator[AsyncIterator[Batch]]:
+    """Yield what comes of any; the loss of one is the loss of all.
+
+    Between several runs and their consumer stands a queue of one batch for each; who
+    finds it full waits, and then skips the polls that it missed.
+    """
+    if len(runs) == 1:
+        async with aclosing(runs[0]) as batches:
+            yield batches
+        return
+    queue: asyncio.Queue[Batch] = asyncio.Queue(maxsize=len(runs))
+    async with companions() as tasks:
+        for number, run in enumerate(runs):
+            tasks.start(_pass_on(run, queue), name=f"modbus.line.{number}")
+        async with aclosing(_taken_from(queue)) as batches:
+            yield batches
 
 
-class _Poll:
-    """One poll group of an open connection."""
+async def _pass_on(
+    run: AsyncGenerator[Batch, None], queue: asyncio.Queue[Batch]
+) -> None:
+    async with aclosing(run) as batches:
+        async for batch in batches:
+            await queue.put(batch)
 
-    def __init__(
-        self,
-        group: str,
-        period_s: float,
-        survey: Survey,
-        tags: Sequence[ModbusTagSettings],
-        numbers: Mapping[TagId, int],
-    ) -> None:
-        self.period_s = period_s
-        self._group = group
-        self._survey = survey
-        self._tags = tags
-        self._numbers = [numbers[tag.tag().id] for tag in tags]
-        self._decoders: dict[Block, BlockDecoder] = {}
 
-    async def read(self, station: Station, clock: Clock) -> Batch:
-        """Read every block once and return all rows, good and bad.
-
-        Raises:
-            SourceUnavailableError: The connection was lost.
-        """
-        answers = [answer async for answer in self._survey.read(station, clock)]
-        columns = [self._decoded(answer) for answer in answers]
-        rows = [len(each.tag) for each in columns]
-        return batch_of(
-            np.concatenate([each.tag for each in columns]),
-            np.concatenate([each.value for each in columns]),
-            source_time_ns=np.repeat([each.asked_ns for each in answers], rows),
-            receive_time_ns=clock.utc_ns(),
-            quality=np.concatenate([each.quality for each in columns]),
-            status=np.concatenate([each.status for each in columns]),
-            group=self._group,
-            texts=tuple(text for each in columns for text in each.texts),
-        )
-
-    def _decoded(self, answer: Answer) -> Columns:
-        decoder = self._decoders.get(answer.block)
-        if decoder is None:
-            decoder = BlockDecoder(answer.block, self._tags, self._numbers)
-            self._decoders[answer.block] = decoder
-        if answer.words is None:
-            return decoder.refused(answer.status)
-        return decoder.decode(answer.words, time_ns=answer.asked_ns)
+async def _taken_from(queue: asyncio.Queue[Batch]) -> AsyncGenerator[Batch, None]:
+    while True:
+        yield await queue.get()

@@ -1,26 +1,25 @@
-"""One connection to one Modbus device: the only module that knows pymodbus.
-
-Numpy-free, because safety uses it.
-"""
+"""One Modbus device: what may be read of it and written to it. Numpy-free."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Self
-
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException, ModbusIOException
+import struct
+from typing import TYPE_CHECKING
 
 from appliance.domain.ports import SourceUnavailableError
-from appliance.runtime.tasks import insist_on_cancellation
+from connectors.modbus.permits import (
+    READING,
+    WRITE_COIL,
+    WRITE_REGISTER,
+    WRITE_REGISTERS,
+)
 from connectors.modbus.registers import Table
+from connectors.modbus.replies import REFUSAL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Sequence
 
-    from pymodbus.pdu import ModbusPDU
-
-    from connectors.modbus.config import ModbusSettings
+    from connectors.modbus.config import Device
+    from connectors.modbus.line import Line
     from connectors.modbus.planner import Block
 
 ILLEGAL_ADDRESS = 2
@@ -37,6 +36,7 @@ _STATUS_OF_EXCEPTION = {
     11: 0x8031_0000,  # gateway target failed to respond: BadNoCommunication
 }
 _STATUS_OF_ANY_OTHER = 0x8005_0000  # BadCommunicationError
+_FUNCTIONS = {table: function for function, table in READING.items()}
 
 
 class RefusedError(Exception):
@@ -52,132 +52,53 @@ class RefusedError(Exception):
         return _STATUS_OF_EXCEPTION.get(self.code, _STATUS_OF_ANY_OTHER)
 
 
+class NoAnswerError(SourceUnavailableError):
+    """This device gave no answer in time; the line may well serve the others."""
+
+
 class Station:
-    """A connected device, until it fails; then it stays failed: connect anew.
+    """A device on a line. `line.station(device)` makes it."""
 
-    A lost or cancelled request closes the connection, because its answer may still
-    come and would be taken for the next one's.
-    """
-
-    def __init__(self, client: AsyncModbusTcpClient, settings: ModbusSettings) -> None:
-        self._client = client
-        self._device_id = settings.device_id
-        self._timeout_s = settings.timeout_s
-        self._where = f"{settings.host}:{settings.port}"
-
-    @classmethod
-    async def connect(cls, settings: ModbusSettings) -> Self:
-        """Connect, without pymodbus's own retries and reconnection.
-
-        Raises:
-            SourceUnavailableError: Nobody answers within `timeout_s`.
-        """
-        client = AsyncModbusTcpClient(
-            settings.host,
-            port=settings.port,
-            timeout=settings.timeout_s,
-            retries=0,
-            reconnect_delay=0,
-        )
-        try:
-            connected = await client.connect()
-            insist_on_cancellation()
-        except BaseException:
-            client.close()
-            raise
-        if not connected:
-            client.close()
-            raise SourceUnavailableError(
-                f"no connection to {settings.host}:{settings.port}"
-            )
-        return cls(client, settings)
-
-    def close(self) -> None:
-        """Close the connection; what was being asked is not answered any more."""
-        self._client.close()
-
-    async def leave(self) -> None:
-        """Close the connection: Modbus knows no goodbye."""
-        self.close()
+    def __init__(self, line: Line, device: Device) -> None:
+        self.line = line
+        self.device = device
 
     async def read(self, block: Block) -> list[int]:
         """Return one number per address of the block: a register, or 0 or 1.
 
         Raises:
             RefusedError: The device refuses.
-            SourceUnavailableError: The connection is lost or the answer is no answer.
+            NoAnswerError: It is silent.
+            SourceUnavailableError: The connection is lost.
         """
-        client = self._connected()
-        start, count, device_id = block.address, block.count, self._device_id
-        match block.table:
-            case Table.COIL:
-                pending = client.read_coils(start, count=count, device_id=device_id)
-            case Table.DISCRETE:
-                pending = client.read_discrete_inputs(
-                    start, count=count, device_id=device_id
-                )
-            case Table.HOLDING:
-                pending = client.read_holding_registers(
-                    start, count=count, device_id=device_id
-                )
-            case Table.INPUT:
-                pending = client.read_input_registers(
-                    start, count=count, device_id=device_id
-                )
-        return self._numbers(await self._answer(pending), block)
+        table, count = block.table, block.count
+        asked = struct.pack(">BHH", _FUNCTIONS[table], block.address, count)
+        answer = await self._ask(asked)
+        if table.of_bits:
+            return [answer[2 + at // 8] >> at % 8 & 1 for at in range(count)]
+        return list(struct.unpack_from(f">{count}H", answer, 2))
 
     async def write(self, table: Table, address: int, words: Sequence[int]) -> None:
-        """Write one coil, or one or more holding registers.
+        """Write one coil, or one or more holding registers, if that is permitted.
 
         Raises:
+            NotPermittedError: The configuration does not list it.
             RefusedError: The device refuses.
-            SourceUnavailableError: The connection is lost or the answer is no answer.
+            NoAnswerError: It is silent.
+            SourceUnavailableError: The connection is lost.
         """
-        client, device_id = self._connected(), self._device_id
         if table is Table.COIL:
-            pending = client.write_coil(address, bool(words[0]), device_id=device_id)
+            asked = struct.pack(">BHH", WRITE_COIL, address, 0xFF00 if words[0] else 0)
         elif len(words) == 1:
-            pending = client.write_register(address, words[0], device_id=device_id)
+            asked = struct.pack(">BHH", WRITE_REGISTER, address, words[0])
         else:
-            pending = client.write_registers(address, list(words), device_id=device_id)
-        await self._answer(pending)
+            count = len(words)
+            head = struct.pack(">BHHB", WRITE_REGISTERS, address, count, 2 * count)
+            asked = head + struct.pack(f">{count}H", *words)
+        await self._ask(asked)
 
-    def _connected(self) -> AsyncModbusTcpClient:
-        if not self._client.connected:
-            raise SourceUnavailableError(f"{self._where}: the connection is lost")
-        return self._client
-
-    async def _answer(self, pending: Awaitable[ModbusPDU]) -> ModbusPDU:
-        try:
-            answer = await pending
-            insist_on_cancellation()
-        except ModbusIOException as error:
-            self.close()
-            raise SourceUnavailableError(
-                f"{self._where}: no fitting answer within {self._timeout_s:g} s"
-            ) from error
-        except (ModbusException, OSError) as error:
-            self.close()
-            raise SourceUnavailableError(f"{self._where}: {error}") from error
-        except asyncio.CancelledError:
-            self.close()
-            raise
-        if answer.isError():
-            raise RefusedError(answer.exception_code)
+    async def _ask(self, asked: bytes) -> bytes:
+        answer = await self.line.ask(self.device, asked)
+        if answer[0] & REFUSAL:
+            raise RefusedError(answer[1])
         return answer
-
-    def _numbers(self, answer: ModbusPDU, block: Block) -> list[int]:
-        if block.table.of_bits:
-            # The last byte of an answer is filled up with zeros.
-            bits, padding = [int(bit) for bit in answer.bits], -block.count % 8
-            complete = len(bits) in (block.count, block.count + padding)
-            numbers = bits[: block.count]
-        else:
-            numbers = list(answer.registers)
-            complete = len(numbers) == block.count
-        if not complete:
-            self.close()
-            raise SourceUnavailableError(
-                f"{self._where}: {len(numbers)} values answered to {block.count} asked"
-            )
-        return numbers

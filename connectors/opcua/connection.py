@@ -7,81 +7,87 @@ loop are left out: a loss is an exception here, and who opened connects anew.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from asyncua import Client, ua
-from asyncua.client.ua_session import UaSession
-from asyncua.crypto import security_policies
+from asyncua import ua
 
 from appliance.domain.ports import SourceUnavailableError
-from appliance.runtime.credentials import credential_path
-from connectors.opcua.config import parse_node
+from connectors.opcua.entrance import Entrance, client_of
+from connectors.opcua.handover import (
+    TransferRefusedError,
+    leave_behind,
+    transfer,
+)
+from connectors.opcua.security import Entry, OwnCertificateRefusedError, Security
+from connectors.opcua.tags import parse_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from asyncua.common.utils import Buffer
+
     from appliance.domain.ports import Clock
+    from appliance.runtime.pki.own import OwnPair
     from connectors.opcua.config import OpcuaSettings
 
-_SESSION_TIMEOUT_MS = 30_000
+log = logging.getLogger(__name__)
+
 _LEAVE_WITHIN_S = 2.0
 _NAMESPACE_ARRAY = f"i={ua.ObjectIds.Server_NamespaceArray}"
 
-_POLICIES = {
-    "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
-    "Aes256Sha256RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
-}
+_LOOK_AT_CERTIFICATES_EVERY_S = 30.0
 
 
-class _QuietSession(UaSession):
-    """A session whose owner publishes himself."""
-
-    def ensure_publish_loop(self) -> None:
-        """Start no task: nobody would own it."""
-
-
-class Connection:
+class Connection(Entrance):
     """An activated session, until it fails; then it stays failed: connect anew.
 
     `session` offers the services of OPC UA Part 4; use it inside `guarded`.
     `node_ids` are those of the nodes given to `connect`, None where the server does
-    not know the namespace.
+    not know the namespace. `resumed` says that the session is the one of before.
     """
-
-    def __init__(self, client: Client, settings: OpcuaSettings, clock: Clock) -> None:
-        self._client = client
-        self._settings = settings
-        self._clock = clock
-        self._renewed_s = self._answered_s = clock.now_s()
-        self._patience_s = max(settings.timeout_s, 3 * settings.keep_alive_s)
-        self._lost = False
-        self.session = _QuietSession(client.uaclient)
-        self.node_ids: Sequence[ua.NodeId | None] = ()
-        client.uaclient.session = self.session
 
     @classmethod
     async def connect(
-        cls, settings: OpcuaSettings, clock: Clock, *, nodes: Sequence[str] = ()
+        cls,
+        settings: OpcuaSettings,
+        clock: Clock,
+        *,
+        nodes: Sequence[str] = (),
+        keep_session: bool = False,
+        resume: Self | None = None,
+        security: Security | None = None,
     ) -> Self:
         """Connect and find the nodes.
+
+        `security` belongs to the source and outlives its connections. Where the
+        server does not accept our newest certificate, the one before is shown.
+
+        With `keep_session` a loss leaves the session to the server, so that the next
+        connection can take it up: `resume` names the lost one. Otherwise the server is
+        asked to forget it.
 
         Raises:
             SourceUnavailableError: Nobody answers, or we are not let in.
         """
-        client = Client(settings.url, timeout=settings.timeout_s)
-        client.application_uri = settings.application_uri
-        client.name = client.description = f"wheeltapper {settings.name}"
-        client.session_timeout = _SESSION_TIMEOUT_MS
-        connection = cls(client, settings, clock)
-        try:
-            with connection.guarded():
-                await connection._enter()
-                await connection._find(nodes)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        security = security or Security(settings, clock)
+        entry = await security.prepare()
+        refusal: OwnCertificateRefusedError | None = None
+        for own in _ours(entry, resume):
+            connection = cls(
+                client_of(settings), settings, clock, security=security, own=own
+            )
+            try:
+                await connection._open(entry, nodes=nodes, resume=resume)
+            except OwnCertificateRefusedError as error:
+                refusal = error
+            else:
+                security.entered(entry, own)
+                connection._keeps_session = keep_session
+                return connection
+        assert refusal is not None, "there is always a certificate, or none is needed"
+        raise refusal
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -113,10 +119,10 @@ class Connection:
         life_s = self._client.secure_channel_timeout / 1000
         if self._clock.now_s() - self._renewed_s < 0.75 * life_s:
             return
+        self._renewed_s = self._clock.now_s()  # one of several tasks renews, not each
         with self.guarded():
             await self._client.open_secure_channel(renew=True)
             self._client.uaclient.revolve_security_token()
-        self._renewed_s = self._clock.now_s()
 
     async def read(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
         """Return the values of nodes as the server has them now, with both times.
@@ -132,6 +138,17 @@ class Connection:
             if len(values) != len(nodes):
                 raise ua.UaError(f"{len(values)} values answered to {len(nodes)} asked")
         return values
+
+    def ask_to_publish(
+        self, acknowledge: list[ua.SubscriptionAcknowledgement]
+    ) -> asyncio.Future[Buffer]:
+        """Send a publish request; the future gets the body of the answer.
+
+        The body is whole, verified and decrypted, and nothing in it is decoded: that
+        asyncua makes an object of every value would cost more than all that follows.
+        Call it inside `guarded`.
+        """
+        return self._bridge.ask(acknowledge)
 
     async def publish(
         self, acknowledge: list[ua.SubscriptionAcknowledgement], *, within_s: float
@@ -160,44 +177,168 @@ class Connection:
                     await self._client.close_secure_channel()
         self.close()
 
-    def close(self) -> None:
-        """Drop the connection at once; the server forgets the session in time."""
-        self._lost = True
-        protocol = self._client.uaclient.protocol
-        if protocol is not None and protocol.transport is not None:
-            protocol.transport.abort()
-        self._client.disconnect_socket()
+    @property
+    def certificate_is_outdated(self) -> bool:
+        """Whether it is worth connecting anew with a newer certificate of ours; cheap.
 
-    async def _enter(self) -> None:
-        client, security = self._client, self._settings.security
-        password = None
-        if security.password_file is not None:
-            place = credential_path(security.password_file)
-            text = await asyncio.to_thread(place.read_text, "utf-8")
-            password = text.rstrip("\r\n")
-        if security.policy != "none":
-            assert security.certificate is not None
-            assert security.private_key is not None
-            assert security.server_certificate is not None
-            policy: type[Any] = _POLICIES[security.policy]
-            await client.set_security(
-                policy,
-                credential_path(security.certificate),
-                credential_path(security.private_key),
-                server_certificate=str(credential_path(security.server_certificate)),
-                mode=ua.MessageSecurityMode.SignAndEncrypt,
-            )
-        await client.connect_sessionless()
-        await client.create_session()
-        await client.activate_session(security.user, password)
+        What cannot be moved (a `Lifeline`'s reader) connects anew beside this one.
+        """
+        return not self._lost and self._security.is_outdated(self._own)
+
+    async def keep_certificate_current(self) -> None:
+        """Take our new certificate into use when there is one, and lose nothing.
+
+        Runs beside the publishing until cancelled or lost.
+        """
+        while not self._lost:
+            await self._clock.sleep(_LOOK_AT_CERTIFICATES_EVERY_S)
+            if not self.certificate_is_outdated:
+                continue
+            try:
+                await self._move_over()
+            except SourceUnavailableError as error:
+                log.warning(
+                    "source %s: still with the certificate of before: %s",
+                    self._settings.name,
+                    error,
+                )
+
+    async def _move_over(self) -> None:
+        """Open a session with our newest certificate, and go on in that one.
+
+        Raises:
+            SourceUnavailableError: It cannot be had; this connection is as before,
+                unless it says that it is lost.
+        """
+        security = self._security
+        with security.guarded():
+            (newest, *_) = await security.own_pairs()
+        if self._own is None or newest.certificate == self._own.certificate:
+            return
+        entry = await security.prepare()
+        successor = type(self)(
+            client_of(self._settings),
+            self._settings,
+            self._clock,
+            security=security,
+            own=newest,
+        )
+        await successor._open(entry)  # noqa: SLF001 - one of us
+        try:
+            await self._go_on_as(successor, entry)
+        except TransferRefusedError as refusal:
+            security.postpone()
+            raise SourceUnavailableError(
+                f"{self._settings.url}: the server does not move subscriptions "
+                f"({refusal}); the new certificate counts from the next connection"
+            ) from refusal
+        finally:
+            if successor.session is not self.session:
+                await successor.leave()
+        security.entered(entry, newest)
+        log.info("source %s: now with %s", self._settings.name, newest.certificate)
+
+    async def _go_on_as(self, successor: Self, entry: Entry) -> None:
+        """Move all that we have in the server to another session of ours."""
+        within_s = self._settings.timeout_s
+        # Private: asyncua knows what we subscribed to, and tells only its own loops.
+        callbacks = dict(self.session._subscription_callbacks)  # noqa: SLF001
+        client, session = self._client, self.session
+        if callbacks:
+            # asyncua's own server publishes what was transferred on the channel of
+            # before until the session is activated on another; others do not mind.
+            with successor.guarded():
+                channel = await successor._another_channel(entry)
+        self._bridge.hold()
+        try:
+            if callbacks:
+                await self._bridge.heard_out(self._clock)
+                with self._unless_refused():
+                    ids = list(callbacks)
+                    await transfer(successor.session, ids, within_s=within_s)
+                with self.guarded():
+                    await successor._change_to(channel, entry)
+            self._client, self.session = successor._client, successor.session
+            self._own, self._renewed_s = successor._own, successor._renewed_s
+            self.session._subscription_callbacks.update(callbacks)  # noqa: SLF001
+        finally:
+            self._bridge.release(self._client)
+            if callbacks and channel is not successor:
+                channel.close()
+        await leave_behind(client, session, clock=self._clock, within_s=within_s)
+
+    async def _another_channel(self, entry: Entry) -> Self:
+        """Open a channel like ours, with no session in it yet."""
+        other = type(self)(
+            client_of(self._settings),
+            self._settings,
+            self._clock,
+            security=self._security,
+            own=self._own,
+        )
+        try:
+            await other._open_channel(entry)  # noqa: SLF001 - one of us
+        except BaseException:
+            other.close()
+            raise
+        return other
+
+    async def _change_to(self, other: Self, entry: Entry) -> None:
+        """Activate our session on another channel, and leave the one before."""
+        if not await other._take_up(self, entry):
+            raise ConnectionError("the server has forgotten the session")
+        self._client, other._client = other._client, self._client
+        self.session, other.session = other.session, self.session
+        self._renewed_s = other._renewed_s
+
+    @contextmanager
+    def _unless_refused(self) -> Iterator[None]:
+        """Being refused is no loss; not to know where the subscriptions are is one."""
+        refused: TransferRefusedError | None = None
+        with self.guarded():
+            try:
+                yield
+            except TransferRefusedError as refusal:
+                refused = refusal
+        if refused is not None:
+            raise refused
+
+    async def _open(
+        self,
+        entry: Entry,
+        *,
+        nodes: Sequence[str] = (),
+        resume: Connection | None = None,
+    ) -> None:
+        try:
+            with self.guarded():
+                await self._open_channel(entry)
+                await self._enter(entry, resume)
+                await self._find(nodes)
+        except BaseException:
+            self.close()
+            raise
 
     async def _find(self, nodes: Sequence[str]) -> None:
         (value,) = await self.read([ua.NodeId.from_string(_NAMESPACE_ARRAY)])
         uris: list[str] = [] if value.Value is None else value.Value.Value or []
-        self.node_ids = [_node_id(text, uris) for text in nodes]
+        self.node_ids = [node_id_of(text, uris) for text in nodes]
 
 
-def _node_id(text: str, uris: Sequence[str]) -> ua.NodeId | None:
+def _ours(entry: Entry, resume: Connection | None) -> Sequence[OwnPair | None]:
+    """Return our certificates in the order to show them.
+
+    A session that can be taken up needs the certificate that it was made with; the
+    newer one follows without a gap.
+    """
+    if resume is None or resume._own not in entry.pairs:  # noqa: SLF001 - one of us
+        return entry.pairs
+    rest = [pair for pair in entry.pairs if pair != resume._own]  # noqa: SLF001
+    return [resume._own, *rest]  # noqa: SLF001 - same
+
+
+def node_id_of(text: str, uris: Sequence[str]) -> ua.NodeId | None:
+    """Return the node, None where the server does not know the namespace."""
     uri, identifier = parse_node(text)
     if uri is None:
         return ua.NodeId.from_string(identifier)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from appliance.domain.batch import Batch, Text, Waveform, batch_of, judged
 from appliance.domain.sample import quality_of_status
@@ -14,28 +15,36 @@ from connectors.opcua.values import (
     STATUS_BAD_NO_DATA,
     STATUS_BAD_TYPE_MISMATCH,
     plain,
+    server_time_ns,
     source_time_ns,
     status_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from asyncua import ua
 
     from appliance.domain.tag import Tag
+    from connectors.opcua.picking import Pick
 
-_OVERFLOW = 0x0000_0480
+Points: TypeAlias = NDArray[np.float32]
+
+OVERFLOW = 0x0000_0480
 """InfoType DataValue, bit Overflow (Part 4, 7.39): values were lost on the way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A monitored item: the tag, its number, and the rate if it is a waveform."""
+    """A monitored item: the tag, its number, and the rate if it is a waveform.
+
+    `pick` takes the part of an array or structure that the tag is.
+    """
 
     tag: Tag
     number: int
     sample_rate_hz: float | None = None
+    pick: Pick | None = None
 
 
 @dataclass(slots=True)
@@ -44,6 +53,7 @@ class _Rows:
 
     number: list[int] = field(default_factory=list)
     time_ns: list[int] = field(default_factory=list)
+    server_time_ns: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
     status: list[int] = field(default_factory=list)
     low: list[float] = field(default_factory=list)
@@ -51,9 +61,12 @@ class _Rows:
     waveforms: list[Waveform] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
 
-    def add(self, item: Item, time_ns: int, value: float, status: int) -> None:
+    def add(
+        self, item: Item, times_ns: tuple[int, int], *, value: float, status: int
+    ) -> None:
         self.number.append(item.number)
-        self.time_ns.append(time_ns)
+        self.time_ns.append(times_ns[0])
+        self.server_time_ns.append(times_ns[1])
         self.value.append(value)
         self.status.append(status)
         self.low.append(item.tag.range_low)
@@ -88,6 +101,7 @@ def decode(
         rows.number,
         value,
         source_time_ns=rows.time_ns,
+        server_time_ns=rows.server_time_ns,
         receive_time_ns=receive_ns,
         quality=quality,
         status=status,
@@ -99,19 +113,23 @@ def decode(
 
 def overflows(changes: Iterable[ua.MonitoredItemNotification]) -> int:
     """Return how many values say that others before them were lost in the server."""
-    return sum(status_of(change.Value) & _OVERFLOW == _OVERFLOW for change in changes)
+    return sum(status_of(change.Value) & OVERFLOW == OVERFLOW for change in changes)
 
 
 def _add(rows: _Rows, item: Item, given: ua.DataValue, receive_ns: int) -> None:
     status = status_of(given)
     time_ns = source_time_ns(given, receive_ns)
+    times_ns = (time_ns, server_time_ns(given))
     content = None if given.Value is None else given.Value.Value
-    if item.sample_rate_hz is not None and isinstance(content, list):
-        rows.waveforms.append(_waveform(item, content, time_ns=time_ns, status=status))
+    if item.pick is not None:
+        content, status = item.pick(content, status)
+    if item.sample_rate_hz is not None and is_array(content):
+        points = points_of(content)
+        rows.waveforms.append(burst(item, points, time_ns=time_ns, status=status))
         return
     match plain(content):
         case float() as value:
-            rows.add(item, time_ns, value, status)
+            rows.add(item, times_ns, value=value, status=status)
         case str() | int() as text:
             quality = quality_of_status(status)
             rows.texts.append(Text(item.number, time_ns, text, quality, status))
@@ -119,14 +137,12 @@ def _add(rows: _Rows, item: Item, given: ua.DataValue, receive_ns: int) -> None:
             missing = (
                 STATUS_BAD_NO_DATA if content is None else STATUS_BAD_TYPE_MISMATCH
             )
-            bad = status >> 31 != 0
-            rows.add(item, time_ns, math.nan, status if bad else missing)
+            final = status if status >> 31 else missing
+            rows.add(item, times_ns, value=math.nan, status=final)
 
 
-def _waveform(
-    item: Item, content: Sequence[float], *, time_ns: int, status: int
-) -> Waveform:
-    points = _points(content)
+def burst(item: Item, points: Points | None, *, time_ns: int, status: int) -> Waveform:
+    """Return a waveform, judged as a whole; without points it is bad."""
     if points is None or not len(points):
         points, status = np.zeros(0, np.float32), status or STATUS_BAD_TYPE_MISMATCH
     else:
@@ -150,11 +166,16 @@ def _waveform(
     )
 
 
-def _points(
-    content: Sequence[float],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
-    try:
-        points = np.asarray(content, dtype=np.float32)
-    except (TypeError, ValueError):
+def is_array(content: object) -> TypeGuard[list[object] | Points]:
+    """Say whether the value is an array."""
+    return isinstance(content, list | np.ndarray)
+
+
+def points_of(content: list[object] | Points) -> Points | None:
+    """Return the points, or None where they are no plain list of numbers."""
+    if isinstance(content, np.ndarray):
+        return content
+    if not all(isinstance(each, int | float) for each in content):
         return None
-    return points if points.ndim == 1 else None
+    with np.errstate(over="ignore"):
+        return np.asarray(content, dtype=np.float32)

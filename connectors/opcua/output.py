@@ -13,6 +13,7 @@ from asyncua import ua
 from appliance.domain.ports import OutputFailedError, SourceUnavailableError
 from appliance.runtime.lifeline import Lifeline
 from connectors.opcua.connection import Connection
+from connectors.opcua.security import Security
 from connectors.opcua.values import plain, status_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class OpcuaOutput:
     def __init__(self, settings: OpcuaSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._security = Security(settings, clock)
         self._rows = {point.name: row for row, point in enumerate(settings.points)}
         self._one_at_a_time = asyncio.Lock()
         self._lifeline = Lifeline(self._connect, name=f"{settings.name}.output")
@@ -80,7 +82,9 @@ class OpcuaOutput:
 
     async def _connect(self) -> Connection:
         nodes = [point.node for point in self._settings.points]
-        return await Connection.connect(self._settings, self._clock, nodes=nodes)
+        return await Connection.connect(
+            self._settings, self._clock, nodes=nodes, security=self._security
+        )
 
     async def _write_and_prove(self, row: int, content: float) -> None:
         point = self._settings.points[row]
@@ -94,6 +98,8 @@ class OpcuaOutput:
                     raise
             else:
                 break
+        if connection.certificate_is_outdated:
+            self._lifeline.replace()
         proven = None if read_back.Value is None else plain(read_back.Value.Value)
         if status_of(read_back) >> 30 or proven != plain(content):
             raise OutputFailedError(

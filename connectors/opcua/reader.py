@@ -17,6 +17,7 @@ from appliance.domain.sample import (
 from appliance.domain.scaling import Scaling
 from appliance.runtime.lifeline import Lifeline
 from connectors.opcua.connection import Connection
+from connectors.opcua.security import Security
 from connectors.opcua.values import (
     STATUS_BAD_NO_DATA,
     STATUS_BAD_TYPE_MISMATCH,
@@ -52,6 +53,7 @@ class OpcuaReader:
     def __init__(self, settings: OpcuaSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._security = Security(settings, clock)
         self._tags = [tag.tag() for tag in settings.tags]
         self._lifeline = Lifeline(self._connect, name=f"{settings.name}.reader")
 
@@ -80,7 +82,9 @@ class OpcuaReader:
 
     async def _connect(self) -> Connection:
         nodes = [tag.node for tag in self._settings.tags]
-        return await Connection.connect(self._settings, self._clock, nodes=nodes)
+        return await Connection.connect(
+            self._settings, self._clock, nodes=nodes, security=self._security
+        )
 
     async def _read(self) -> tuple[Sample, ...]:
         for attempt in range(_ATTEMPTS):
@@ -94,6 +98,8 @@ class OpcuaReader:
                     raise
             else:
                 break
+        if connection.certificate_is_outdated:
+            self._lifeline.replace()
         receive_ns = self._clock.utc_ns()
         nodes = zip(self._tags, connection.node_ids, strict=True)
         return tuple(

@@ -1,187 +1,238 @@
-"""Ask a server to tell us what changes."""
+"""The subscriptions of one session, sized to what its server can take."""
 
 from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from asyncua import ua
 
-from connectors.opcua.notification import Item
-from connectors.opcua.values import plain
+from connectors.opcua.filters import REFUSALS
+from connectors.opcua.limits import TooManyError, in_portions, portion, unless_too_many
+from connectors.opcua.monitored import Outcome, Subscription, item_request
+from connectors.opcua.wording import few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from appliance.domain.tag import TagId
-    from connectors.opcua.config import OpcuaSettings, OpcuaTagSettings
-    from connectors.opcua.connection import Connection
+    from connectors.opcua.config import OpcuaSettings
+    from connectors.opcua.filters import Filter
+    from connectors.opcua.monitored import Wanted
+    from connectors.opcua.services import Services
+    from connectors.opcua.tags import GroupSettings
 
 log = logging.getLogger(__name__)
 
-_STATUS_BAD_NODE_ID_UNKNOWN = 0x8034_0000
-_STATUS_BAD_CONFIGURATION = 0x8089_0000
-_ITEMS_PER_CALL = 500
 _MISSED_KEEP_ALIVES = 3
 _LIFETIME_KEEP_ALIVES = 10  # Part 4 asks for at least three
-_QUEUE_SPARE = 8  # publishing intervals that the server may be unable to deliver
-_QUEUE_LONGEST = 1000
-_HAS_PROPERTY = f"i={ua.ObjectIds.HasProperty}"
+_FULL: Final = frozenset(
+    {ua.StatusCodes.BadTooManyMonitoredItems, ua.StatusCodes.BadTooManyOperations}
+)
+_NO_SUBSCRIPTION: Final = frozenset(
+    {
+        ua.StatusCodes.BadTooManySubscriptions,
+        ua.StatusCodes.BadTooManyMonitoredItems,
+        ua.StatusCodes.BadServiceUnsupported,
+        ua.StatusCodes.BadNotSupported,
+        ua.StatusCodes.BadNotImplemented,
+        ua.StatusCodes.BadUserAccessDenied,
+        ua.StatusCodes.BadOutOfMemory,
+        ua.StatusCodes.BadResourceUnavailable,
+    }
+)
+"""By these a server refuses one subscription more; others are a loss."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A subscription that exists in the server.
+class Subscriptions:
+    """Spreads tags over as few subscriptions as the server's limits allow.
 
-    `items` is by client handle; `refused` gives the status of the tags that the
-    server would not monitor. Silence for `silence_s` means it is lost.
+    Every method raises `SourceUnavailableError` when the connection is lost.
     """
 
-    id: int
-    silence_s: float
-    items: Mapping[int, Item]
-    refused: Mapping[TagId, int]
+    def __init__(self, services: Services, settings: OpcuaSettings) -> None:
+        self.services = services
+        self.by_id: dict[int, Subscription] = {}
+        self._settings = settings
 
+    async def add(self, group: GroupSettings, wanted: Sequence[Wanted]) -> Outcome:
+        """Monitor tags of one group; one bad node hurts no other."""
+        refused: dict[int, int] = {}
+        filters: dict[int, Filter] = {}
+        waiting = list(wanted)
+        status = int(ua.StatusCodes.BadTooManyMonitoredItems)
+        while waiting and self._room_in_server() > 0:
+            subscription = self._with_room(group)
+            if subscription is None:
+                created = await self._create(group)
+                if isinstance(created, int):
+                    status = created
+                    break
+                subscription = created
+            some = waiting[: self._room(subscription)]
+            answers = await self._monitor(subscription, some, group, filters)
+            full = [each for each in some if answers.get(each.handle, 0) in _FULL]
+            refused |= {
+                handle: answer
+                for handle, answer in answers.items()
+                if answer not in _FULL
+            }
+            waiting = full + waiting[len(some) :]
+            subscription.full = subscription.full or bool(full)
+            if full and not subscription.ids:
+                await self._delete(subscription)
+                break
+        no_room = dict.fromkeys((each.handle for each in waiting), status)
+        self._say_filters(wanted, filters)
+        return Outcome(refused, no_room, filters)
 
-async def subscribe(
-    connection: Connection, settings: OpcuaSettings, numbers: Mapping[TagId, int]
-) -> Subscription:
-    """Create the subscription and its items; one bad node hurts no other.
+    async def drop(self, handles: Iterable[int]) -> None:
+        """Monitor these no more."""
+        gone = set(handles)
+        for subscription in self.by_id.values():
+            ids = [subscription.ids[each] for each in gone & subscription.ids.keys()]
+            subscription.forget(gone & subscription.items.keys())
+            if not ids:
+                continue
+            request = ua.DeleteMonitoredItemsParameters(
+                SubscriptionId=ua.UInt32(subscription.id),
+                MonitoredItemIds=[ua.UInt32(each) for each in ids],
+            )
+            connection = self.services.connection
+            with connection.guarded():
+                await connection.session.delete_monitored_items(request)
 
-    Raises:
-        SourceUnavailableError: The connection was lost.
-    """
-    with connection.guarded():
-        created = await connection.session.create_subscription(
-            _parameters(settings), _ignore
+    def _with_room(self, group: GroupSettings) -> Subscription | None:
+        for subscription in self.by_id.values():
+            own = subscription.group == group.name and not subscription.full
+            if own and self._room(subscription) > 0:
+                return subscription
+        return None
+
+    def _room(self, subscription: Subscription) -> int:
+        limit = self.services.limits.items_per_subscription
+        here = math.inf if limit is None else limit - len(subscription.items)
+        return int(min(here, self._room_in_server(), 1 << 31))
+
+    def _room_in_server(self) -> float:
+        limit = self.services.limits.items
+        have = sum(len(each.items) for each in self.by_id.values())
+        return math.inf if limit is None else limit - have
+
+    async def _create(self, group: GroupSettings) -> Subscription | int:
+        """Create a subscription, or return the status by which it is refused."""
+        limit = self.services.limits.subscriptions_of_ours
+        if limit is not None and len(self.by_id) >= limit:
+            return int(ua.StatusCodes.BadTooManySubscriptions)
+        connection = self.services.connection
+        with connection.guarded():
+            try:
+                created = await connection.session.create_subscription(
+                    self._parameters(group), _ignore
+                )
+            except ua.UaStatusCodeError as error:
+                if error.code not in _NO_SUBSCRIPTION:
+                    raise
+                return int(error.code)
+        period_s = created.RevisedPublishingInterval / 1000
+        subscription = Subscription(
+            id=created.SubscriptionId,
+            group=group.name,
+            silence_s=_MISSED_KEEP_ALIVES * period_s * created.RevisedMaxKeepAliveCount,
         )
-    wanted: dict[int, _Wanted] = {}
-    refused: dict[TagId, int] = {}
-    nodes = zip(settings.tags, connection.node_ids, strict=True)
-    for handle, (tag, node) in enumerate(nodes, start=1):
-        found = await _find(connection, tag, node, numbers)
-        if isinstance(found, int):
-            refused[tag.tag().id] = found
-        else:
-            wanted[handle] = found
-    refused |= await _monitor(connection, settings, created.SubscriptionId, wanted)
-    for name, status in refused.items():
-        reason = ua.status_codes.get_name_and_doc(status)[0]
-        log.warning("source %s: %s: not monitored: %s", settings.name, name, reason)
-    period_s = created.RevisedPublishingInterval / 1000
-    return Subscription(
-        id=created.SubscriptionId,
-        silence_s=_MISSED_KEEP_ALIVES * period_s * created.RevisedMaxKeepAliveCount,
-        items={handle: each.item for handle, each in wanted.items()},
-        refused=refused,
-    )
+        self.by_id[subscription.id] = subscription
+        return subscription
 
+    async def _delete(self, subscription: Subscription) -> None:
+        del self.by_id[subscription.id]
+        connection = self.services.connection
+        with connection.guarded():
+            await connection.session.delete_subscriptions([subscription.id])
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    item: Item
-    node: ua.NodeId
+    async def _monitor(
+        self,
+        subscription: Subscription,
+        wanted: Sequence[Wanted],
+        group: GroupSettings,
+        filters: dict[int, Filter],
+    ) -> dict[int, int]:
+        """Create items; return the bad statuses by handle."""
+        subscription.expect(wanted)
+        bad: dict[int, int] = {}
+        pending, rung = list(wanted), 0
+        while pending:
+            answers = await self._call(subscription, pending, group, rung)
+            again: list[Wanted] = []
+            for each, (status, item_id) in zip(pending, answers, strict=True):
+                if not status >> 31:
+                    subscription.ids[each.handle] = item_id
+                    if rung:
+                        filters[each.handle] = each.filters[rung]
+                elif status in REFUSALS and rung + 1 < len(each.filters):
+                    again.append(each)
+                else:
+                    bad[each.handle] = status
+            pending, rung = again, rung + 1
+        subscription.forget(bad)
+        return bad
+
+    async def _call(
+        self,
+        subscription: Subscription,
+        wanted: Sequence[Wanted],
+        group: GroupSettings,
+        rung: int,
+    ) -> list[tuple[int, int]]:
+        """Return status and item number of each."""
+
+        async def create(some: Sequence[Wanted]) -> list[tuple[int, int]]:
+            request = ua.CreateMonitoredItemsParameters(
+                SubscriptionId=ua.UInt32(subscription.id),
+                TimestampsToReturn=ua.TimestampsToReturn.Both,
+                ItemsToCreate=[item_request(each, group, rung) for each in some],
+            )
+            connection = self.services.connection
+            call = partial(connection.session.create_monitored_items, request)
+            try:
+                results = await unless_too_many(connection, call)
+            except TooManyError as error:
+                if len(some) == 1:
+                    return [(error.status, 0)]
+                raise
+            return [
+                (int(each.StatusCode.value), int(each.MonitoredItemId))
+                for each in results
+            ]
+
+        size = portion(self.services.limits.items_per_call)
+        return await in_portions(wanted, size, create)
+
+    def _parameters(self, group: GroupSettings) -> ua.CreateSubscriptionParameters:
+        period_s = group.publishing_interval_s
+        keep_alives = max(1, round(self._settings.keep_alive_s / period_s))
+        return ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=ua.Double(period_s * 1000),
+            RequestedLifetimeCount=ua.UInt32(_LIFETIME_KEEP_ALIVES * keep_alives),
+            RequestedMaxKeepAliveCount=ua.UInt32(keep_alives),
+        )
+
+    def _say_filters(
+        self, wanted: Sequence[Wanted], filters: Mapping[int, Filter]
+    ) -> None:
+        softened: dict[str, list[Wanted]] = {}
+        for each in wanted:
+            has = each.settings.deadband or each.settings.deadband_pct
+            if has and each.handle in filters:
+                words = filters[each.handle].words()
+                softened.setdefault(words, []).append(each)
+        for words, those in softened.items():
+            names = few([each.item.tag.id for each in those])
+            log.warning(
+                "source %s: the server refuses the deadband of %s: %s",
+                self._settings.name, names, words,
+            )  # fmt: skip
 
 
 def _ignore(result: object) -> None:
     """Take no notification: they come as the answers to our own publish requests."""
-
-
-def _parameters(settings: OpcuaSettings) -> ua.CreateSubscriptionParameters:
-    keep_alives = max(1, round(settings.keep_alive_s / settings.publishing_interval_s))
-    return ua.CreateSubscriptionParameters(
-        RequestedPublishingInterval=settings.publishing_interval_s * 1000,
-        RequestedLifetimeCount=_LIFETIME_KEEP_ALIVES * keep_alives,
-        RequestedMaxKeepAliveCount=keep_alives,
-    )
-
-
-async def _find(
-    connection: Connection,
-    tag: OpcuaTagSettings,
-    node: ua.NodeId | None,
-    numbers: Mapping[TagId, int],
-) -> _Wanted | int:
-    """Return what to monitor, or the status by which it cannot be."""
-    if node is None:
-        return _STATUS_BAD_NODE_ID_UNKNOWN
-    rate_hz = tag.sample_rate_hz
-    if tag.waveform and rate_hz is None:
-        rate_hz = await _sample_rate_hz(connection, node)
-        if rate_hz is None:
-            return _STATUS_BAD_CONFIGURATION
-    known = tag.tag()
-    return _Wanted(Item(known, numbers[known.id], rate_hz), node)
-
-
-async def _sample_rate_hz(connection: Connection, node: ua.NodeId) -> float | None:
-    """Return the positive number in the node's property SampleRate, if there is one."""
-    description = ua.BrowseDescription(
-        NodeId=node,
-        BrowseDirection=ua.BrowseDirection.Forward,
-        ReferenceTypeId=ua.NodeId.from_string(_HAS_PROPERTY),
-        ResultMask=ua.BrowseResultMask.BrowseName,
-    )
-    with connection.guarded():
-        (result,) = await connection.session.browse(
-            ua.BrowseParameters(NodesToBrowse=[description])
-        )
-    for reference in result.References or ():
-        if reference.BrowseName.Name == "SampleRate":
-            (value,) = await connection.read([reference.NodeId])
-            rate_hz = plain(None if value.Value is None else value.Value.Value)
-            if isinstance(rate_hz, float) and 0 < rate_hz < math.inf:
-                return rate_hz
-    return None
-
-
-async def _monitor(
-    connection: Connection,
-    settings: OpcuaSettings,
-    subscription: int,
-    wanted: Mapping[int, _Wanted],
-) -> dict[TagId, int]:
-    """Create the monitored items; return the status of those the server refused."""
-    refused: dict[TagId, int] = {}
-    for handles in _portions(list(wanted)):
-        request = ua.CreateMonitoredItemsParameters(
-            SubscriptionId=subscription,
-            TimestampsToReturn=ua.TimestampsToReturn.Both,
-            ItemsToCreate=[
-                _item_request(handle, wanted[handle].node, settings)
-                for handle in handles
-            ],
-        )
-        with connection.guarded():
-            results = await connection.session.create_monitored_items(request)
-        for handle, result in zip(handles, results, strict=True):
-            if not result.StatusCode.is_good():
-                refused[wanted[handle].item.tag.id] = int(result.StatusCode.value)
-    return refused
-
-
-def _item_request(
-    handle: int, node: ua.NodeId, settings: OpcuaSettings
-) -> ua.MonitoredItemCreateRequest:
-    publishing_s = settings.publishing_interval_s
-    sampling_s = settings.sampling_interval_s
-    if sampling_s is None:
-        sampling_s = publishing_s
-    expected = math.ceil(publishing_s / sampling_s) if sampling_s else _QUEUE_LONGEST
-    return ua.MonitoredItemCreateRequest(
-        ItemToMonitor=ua.ReadValueId(node, ua.AttributeIds.Value),
-        MonitoringMode=ua.MonitoringMode.Reporting,
-        RequestedParameters=ua.MonitoringParameters(
-            ClientHandle=handle,
-            SamplingInterval=sampling_s * 1000,
-            Filter=ua.DataChangeFilter(Trigger=ua.DataChangeTrigger.StatusValue),
-            QueueSize=min(_QUEUE_SPARE * expected, _QUEUE_LONGEST),
-        ),
-    )
-
-
-def _portions(handles: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(handles), _ITEMS_PER_CALL):
-        yield handles[start : start + _ITEMS_PER_CALL]

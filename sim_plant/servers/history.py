@@ -1,4 +1,4 @@
-"""History of the scalar tags: the last ten minutes, in fixed memory."""
+"""History of scalar tags: the last minutes, in fixed memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEPTH = 6_000  # ten minutes at ten values a second
+PAGE_ROWS = 1_000
 _EPOCH = ua.DateTime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1_000
 
@@ -40,10 +41,10 @@ def _interval(start: datetime | None, end: datetime | None) -> tuple[int, int, b
     return min(first, last), max(first, last), first > last
 
 
-class _Ring:
-    """One tag's last `DEPTH` values; the oldest makes room for the newest."""
+class Ring:
+    """One tag's last `depth` values; the oldest makes room for the newest."""
 
-    def __init__(self, variant: ua.VariantType, depth: int) -> None:
+    def __init__(self, variant: ua.VariantType, depth: int = DEPTH) -> None:
         self.variant = variant
         self._depth = depth
         self._recorded = 0
@@ -52,6 +53,7 @@ class _Ring:
         self._status = np.zeros(depth, dtype=np.uint32)
 
     def append(self, utc_us: int, value: float, status: int) -> None:
+        """Remember one value."""
         slot = self._recorded % self._depth
         self._utc_us[slot] = utc_us
         self._value[slot] = value
@@ -85,17 +87,21 @@ class _Ring:
 class BoundedHistory(HistoryStorageInterface):
     """Answers HistoryRead from memory; fed by the publisher, not by subscriptions.
 
-    The library's own stores keep an object per value or refuse string node ids.
+    The library's own stores keep an object per value or refuse string node ids. An
+    answer has at most `page_rows` values of a node and a continuation point for more.
     """
 
-    def __init__(self, depth: int = DEPTH) -> None:
-        super().__init__(max_history_data_response_size=depth)
+    def __init__(self, depth: int = DEPTH, *, page_rows: int = PAGE_ROWS) -> None:
+        super().__init__(max_history_data_response_size=page_rows)
         self._depth = depth
-        self._rings: dict[ua.NodeId, _Ring] = {}
+        self._rings: dict[ua.NodeId, Ring] = {}
 
-    def add(self, node_id: ua.NodeId, variant: ua.VariantType) -> None:
-        """Keep history of one scalar node from now on."""
-        self._rings[node_id] = _Ring(variant, self._depth)
+    def add(
+        self, node_id: ua.NodeId, variant: ua.VariantType, *, ring: Ring | None = None
+    ) -> Ring:
+        """Keep history of one scalar node from now on, or go on with an old ring."""
+        self._rings[node_id] = ring or Ring(variant, self._depth)
+        return self._rings[node_id]
 
     def record(
         self, node_id: ua.NodeId, utc_ns: int, *, value: float, status: int
@@ -138,7 +144,8 @@ class BoundedHistory(HistoryStorageInterface):
         slots = ring.between(low_us, high_us)
         if backwards:
             slots = slots[::-1]
-        wanted = nb_values or self.max_history_data_response_size
+        page_rows = self.max_history_data_response_size
+        wanted = min(nb_values or page_rows, page_rows)
         values = [ring.data_value(int(slot)) for slot in slots[:wanted]]
         if len(slots) <= wanted:
             return values, None

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from appliance.runtime.clock import SystemClock
 from appliance.runtime.plugins import connector_names, load_connector
+from tests.contract.modbus_rigs import MODBUS_VARIANTS
 from tests.contract.network_rigs import NETWORK_RIGS
 from tests.contract.rigs import FILE_RIGS
 from tests.contract.wires import ServerLoop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SERVING_SAFETY = [
     name for name in connector_names() if load_connector(name).reader_path
 ]
+RIGS = NETWORK_RIGS | MODBUS_VARIANTS
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +39,15 @@ def servers() -> Iterator[ServerLoop]:
         yield loop
 
 
-@pytest_asyncio.fixture(params=connector_names())
+@pytest_asyncio.fixture(params=[*connector_names(), *MODBUS_VARIANTS])
 async def rig(
     request: pytest.FixtureRequest, tmp_path: Path, servers: ServerLoop
 ) -> AsyncIterator[Rig]:
     """The other side of each installed connector, running."""
     name = request.param
     built: Rig
-    if name in NETWORK_RIGS:
-        built = NETWORK_RIGS[name](tmp_path, servers)
+    if name in RIGS:
+        built = RIGS[name](tmp_path, servers)
     else:
         assert name in FILE_RIGS, f"write a Rig for the connector {name!r}"
         built = FILE_RIGS[name](tmp_path)
@@ -54,12 +56,12 @@ async def rig(
     await built.stop()
 
 
-@pytest_asyncio.fixture(params=SERVING_SAFETY)
+@pytest_asyncio.fixture(params=[*SERVING_SAFETY, *MODBUS_VARIANTS])
 async def safety_rig(
     request: pytest.FixtureRequest, tmp_path: Path, servers: ServerLoop
 ) -> AsyncIterator[NetworkRig]:
     """The other side of each connector that serves safety, running."""
-    built = NETWORK_RIGS[request.param](tmp_path, servers)
+    built = RIGS[request.param](tmp_path, servers)
     await built.start()
     yield built
     await built.stop()

@@ -28,12 +28,14 @@ READ_HOLDING = 3
 
 
 class NetworkRig(Rig):
-    """A server behind a gate."""
+    """A server behind a gate; `kind` tells it from others of the same connector."""
+
+    kind = ""
 
     def __init__(self, folder: Path, servers: ServerLoop) -> None:
         super().__init__(folder)
         self.gate = Gate()
-        self.gate.target = servers.port_of(self.connector, self.serving)
+        self.gate.target = servers.port_of(self.kind or self.connector, self.serving)
 
     async def start(self) -> None:
         await self.gate.open()
@@ -110,9 +112,24 @@ class ModbusRig(NetworkRig):
                     },
                 ],
                 "points": [
-                    {"name": "setpoint", "table": "holding", "address": 0},
-                    {"name": "locked", "table": "holding", "address": 300},
-                    {"name": "stubborn", "table": "holding", "address": STUBBORN},
+                    {
+                        "name": "setpoint",
+                        "table": "holding",
+                        "address": 0,
+                        "range": [0, 65535],
+                    },
+                    {
+                        "name": "locked",
+                        "table": "holding",
+                        "address": 300,
+                        "values": [0, 1],
+                    },
+                    {
+                        "name": "stubborn",
+                        "table": "holding",
+                        "address": STUBBORN,
+                        "range": [0, 65535],
+                    },
                 ],
             }
         )
@@ -120,23 +137,9 @@ class ModbusRig(NetworkRig):
     @staticmethod
     @asynccontextmanager
     async def serving() -> AsyncIterator[int]:
-        bits, registers = DataType.BITS, DataType.REGISTERS
-        words = [855, 0xFFFF, 0x43F6, 0x9DF4]  # 855 and float32 493.23402…
-        coils = [SimData(0, values=[False] * 16, datatype=bits)]
-        discrete = [
-            SimData(0, values=[False, False, True] + [False] * 13, datatype=bits)
-        ]
-        holding = [SimData(0, values=[0, 0b1000, 0], datatype=registers)]
-        inputs = [SimData(0, values=words, datatype=registers)]
-        device = SimDevice(
-            1, simdata=(coils, discrete, holding, inputs), action=_forget_stubborn
-        )
-        server = ModbusTcpServer(device, address=(LOOPBACK, 0))
-        await server.serve_forever(background=True)
-        listening = server.transport
-        assert isinstance(listening, asyncio.Server)
-        yield listening.sockets[0].getsockname()[1]
-        await server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it so
+        server = ModbusTcpServer(rig_device(), address=(LOOPBACK, 0))
+        async with listening(server) as port:
+            yield port
 
 
 class OpcuaRig(NetworkRig):
@@ -234,6 +237,29 @@ class OpcuaRig(NetworkRig):
 
 
 NETWORK_RIGS: dict[str, type[NetworkRig]] = {"modbus": ModbusRig, "opcua": OpcuaRig}
+
+
+def rig_device() -> SimDevice:
+    """Return the device of every Modbus rig."""
+    bits, registers = DataType.BITS, DataType.REGISTERS
+    words = [855, 0xFFFF, 0x43F6, 0x9DF4]  # 855 and float32 493.23402…
+    coils = [SimData(0, values=[False] * 16, datatype=bits)]
+    discrete = [SimData(0, values=[False, False, True] + [False] * 13, datatype=bits)]
+    holding = [SimData(0, values=[0, 0b1000, 0], datatype=registers)]
+    inputs = [SimData(0, values=words, datatype=registers)]
+    return SimDevice(
+        1, simdata=(coils, discrete, holding, inputs), action=_forget_stubborn
+    )
+
+
+@asynccontextmanager
+async def listening(server: ModbusTcpServer) -> AsyncIterator[int]:
+    """Run a server; its port."""
+    await server.serve_forever(background=True)
+    listener = server.transport
+    assert isinstance(listener, asyncio.Server)
+    yield listener.sockets[0].getsockname()[1]
+    await server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it so
 
 
 async def _forget_stubborn(

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from asyncua import ua
 
+from appliance.domain.batch import Batch
 from appliance.domain.ports import SourceUnavailableError
+from connectors.opcua.checks import Checks
 from connectors.opcua.config import OpcuaSettings
 from connectors.opcua.connection import Connection
 from connectors.opcua.inbox import Inbox
+from connectors.opcua.intake import Intake
+from connectors.opcua.published import Published
 from connectors.opcua.source import OpcuaSource
-from connectors.opcua.subscription import Subscription
 from tests.contract.network_rigs import OpcuaRig
 from tests.unit.connectors.fakes import SetClock
 
@@ -80,12 +82,16 @@ async def test_a_slow_server_is_waited_for_and_a_silent_one_is_not(
 
 
 async def test_a_subscription_that_the_server_ends_is_a_loss(opcua: OpcuaRig) -> None:
-    source = OpcuaSource(settings_of(opcua), SetClock())
-    ended = ua.StatusChangeNotification(ua.StatusCode(ua.UInt32(0x800A_0000)))
-    message = ua.NotificationMessage(NotificationData=[ended])
-    subscription = Subscription(1, 1.0, {}, {})
+    settings, clock = settings_of(opcua), SetClock()
+    numbers = {tag.tag().id: row for row, tag in enumerate(settings.tags)}
+    connection = await Connection.connect(settings, clock)
+    intake = Intake(settings, Checks(settings, numbers), clock=clock)
+    await intake.begin(connection, numbers, put=Inbox("rig", 9).add)
+    (subscription,) = intake.subscriptions
+    ended = Published(b"", subscription.id, 1, 1, ended=0x800A_0000)
     with pytest.raises(SourceUnavailableError, match="BadTimeout"):
-        source._batch(message, subscription, Inbox("rig", 1))
+        intake.take(ended)
+    await connection.leave()
 
 
 async def test_a_waveform_without_a_rate_is_bad_and_hurts_no_other(
@@ -98,6 +104,8 @@ async def test_a_waveform_without_a_rate_is_bad_and_hurts_no_other(
     (names,) = source.groups.values()
     async with source.open({tag: row for row, tag in enumerate(names)}) as batches:
         refused, first = await anext(batches), await anext(batches)
+    assert isinstance(refused, Batch)
+    assert isinstance(first, Batch)
     assert (refused.tag.tolist(), refused.status.tolist()) == ([0], [0x8089_0000])
     assert first.tag.tolist() == [1]
     assert source.lost == 0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from appliance.domain.sample import (
@@ -15,17 +15,26 @@ from appliance.domain.sample import (
     Quality,
     quality_of_status,
 )
-from connectors.modbus.config import ModbusTagSettings
 from connectors.modbus.decode import BlockDecoder
+from connectors.modbus.places import ModbusTagSettings
 from connectors.modbus.planner import Block, Limits, plan
-from connectors.modbus.registers import RegisterType, Table
+from connectors.modbus.registers import (
+    BYTES,
+    FIELDS,
+    STATUS_BAD_DECODING,
+    Raw,
+    RegisterType,
+    Table,
+    UndecodableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connectors.modbus.decode import Columns
 
-REGISTER_TYPES = sorted(set(RegisterType) - {RegisterType.BIT})
+NO_FAULT = (RegisterType.BIT, RegisterType.STRING)
+FAULTS = {RegisterType.INT8: 127, RegisterType.UINT8: 255, RegisterType.BCD16: 9_999}
 
 
 def tag(**given_keys: object) -> ModbusTagSettings:
@@ -46,7 +55,7 @@ def decode(words: Sequence[int], *tags: ModbusTagSettings) -> Columns:
 
 @st.composite
 def tags_anywhere(draw: st.DrawFn) -> ModbusTagSettings:
-    kind = draw(st.sampled_from([*REGISTER_TYPES, RegisterType.BIT]))
+    kind = draw(st.sampled_from(RegisterType))
     keys: dict[str, Any] = {
         "table": "holding",
         "type": kind,
@@ -56,13 +65,39 @@ def tags_anywhere(draw: st.DrawFn) -> ModbusTagSettings:
     }
     if kind is RegisterType.BIT:
         keys["bit"] = draw(st.integers(0, 15))
-    else:
-        keys["fault_raw"] = draw(st.none() | st.integers(0, 32_767))
+    elif kind is RegisterType.STRING:
+        keys["length"] = draw(st.integers(1, 9))
+        keys["text_encoding"] = draw(st.sampled_from(["ascii", "utf-8"]))
+    elif kind in BYTES:
+        keys["byte"] = draw(st.sampled_from(["high", "low", None]))
+    elif kind in FIELDS and draw(st.booleans()):
+        low = draw(st.integers(0, 15))
+        keys["bits"] = (low, draw(st.integers(low, 15)))
+    if kind not in NO_FAULT and "bits" not in keys:
+        highest = FAULTS.get(kind, 32_767)
+        keys["fault_raw"] = draw(st.none() | st.integers(0, highest))
+    if kind is not RegisterType.STRING:
         keys["factor"] = draw(st.sampled_from([1.0, 0.1, -2.5]))
         keys["offset"] = draw(st.sampled_from([0.0, 273.15]))
         keys["range_low"] = draw(st.none() | st.floats(-1e6, 0))
         keys["range_high"] = draw(st.none() | st.floats(1, 1e6))
     return tag(**keys)
+
+
+def one_by_one(each: ModbusTagSettings, words: Sequence[int]) -> tuple[Raw, int]:
+    """Return value and status of a tag, as the slow way has them."""
+    try:
+        raw = each.encoding.decode(words)
+    except UndecodableError as error:
+        is_string = each.encoding.type is RegisterType.STRING
+        return str(error) if is_string else math.nan, STATUS_BAD_DECODING
+    if isinstance(raw, str):
+        return raw, 0
+    value, status = each.scaling.apply(raw)
+    unscaled = each.gain == (1.0, 0.0)
+    too_long = isinstance(raw, int) and abs(raw) > 2**53
+    is_text = too_long and unscaled and status != STATUS_BAD_SENSOR_FAILURE
+    return raw if is_text else value, status
 
 
 @given(
@@ -88,14 +123,15 @@ def test_numpy_decodes_as_struct_does(
     texts = {text.tag: text for text in columns.texts}
     assert len(rows) + len(texts) == len(tags)
     for number, each in enumerate(tags):
-        start = each.address - block.address
-        raw = each.encoding.decode(words[start : start + each.encoding.words])
-        value, status = each.scaling.apply(raw)
+        start = each.place.address - block.address
+        value, status = one_by_one(each, words[start : start + each.encoding.words])
         if number in texts:
-            assert texts[number].content == raw
-            assert abs(raw) > 2**53
+            told = texts[number]
+            assert (told.content, told.status) == (value, status)
+            assert isinstance(value, str) or abs(value) > 2**53
             continue
         got = rows[number]
+        assert not isinstance(value, str)
         assert got[1:] == (quality_of_status(status), status)
         assert got[0] == value or (math.isnan(got[0]) and math.isnan(value))
 
@@ -158,6 +194,74 @@ def test_a_float_fault_count_is_compared_as_the_device_shows_it() -> None:
 def test_bits_become_zero_and_one() -> None:
     first, second = tag(table="coil"), tag(table="coil", address=1)
     assert decode([0, 1], first, second).value.tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("kind", ["bcd16", "bcd32", "bcd64"])
+def test_a_digit_above_nine_is_bad_and_named(kind: str) -> None:
+    failed = tag(type=kind, fault_raw=0)
+    columns = decode([0xA000, 0, 0, 0][: failed.encoding.words], failed)
+    assert math.isnan(columns.value[0])
+    assert columns.status.tolist() == [STATUS_BAD_DECODING]
+    assert columns.quality.tolist() == [Quality.BAD]
+
+
+def test_sixteen_digits_are_exact() -> None:
+    counter = tag(type="bcd64")
+    (text,) = decode([0x9999] * 4, counter).texts
+    assert text.content == 9_999_999_999_999_999
+
+
+def test_a_string_travels_as_a_text_beside_its_neighbours() -> None:
+    name = tag(type="string", length=5)
+    speed = tag(address=3)
+    columns = decode([0x5055, 0x4D50, 0x3100, 1480], name, speed)
+    assert columns.value.tolist() == [1480.0]
+    assert [(text.content, text.quality) for text in columns.texts] == [
+        ("PUMP1", Quality.GOOD)
+    ]
+
+
+def test_bytes_that_are_no_text_are_a_bad_text() -> None:
+    (text,) = decode([0xC3A9], tag(type="string", length=2)).texts
+    assert (text.quality, text.status) == (Quality.BAD, STATUS_BAD_DECODING)
+
+
+def test_a_block_of_strings_alone_is_decoded() -> None:
+    columns = decode([0x4142, 0x4344], tag(type="string", length=4))
+    assert (len(columns.tag), columns.texts[0].content) == (0, "ABCD")
+
+
+def test_a_range_of_counts_becomes_a_range_of_values() -> None:
+    keys = {"raw_low": 6400, "raw_high": 32_000, "range_low": 0, "range_high": 10.0}
+    low, high = tag(**keys), tag(**keys, address=1)
+    columns = decode([6400, 32_000], low, high)
+    assert columns.value.tolist() == pytest.approx([0.0, 10.0])
+    assert columns.quality.tolist() == [Quality.GOOD] * 2
+
+
+@given(
+    st.integers(-32_768, 32_767),
+    st.integers(-32_768, 32_767),
+    st.decimals(-1000, 1000, places=2, allow_nan=False),
+    st.decimals(-1000, 1000, places=2, allow_nan=False),
+)
+def test_the_ends_of_a_range_are_never_out_of_it(
+    raw_low: int, raw_high: int, low: float, high: float
+) -> None:
+    assume(raw_low != raw_high)
+    assume(low < high)
+    scaled = tag(
+        type="int16",
+        raw_low=raw_low,
+        raw_high=raw_high,
+        range_low=float(low),
+        range_high=float(high),
+    )
+    for raw, end in ((raw_low, low), (raw_high, high)):
+        columns = decode([raw & 0xFFFF], scaled)
+        near = pytest.approx(float(end), abs=1e-9 + 1e-9 * float(high - low))
+        assert columns.value[0] == near
+        assert columns.quality.tolist() == [Quality.GOOD]
 
 
 def test_a_refused_block_is_one_bad_row_per_tag() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.opcua.config import parse_node
+from connectors.opcua.tags import parse_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,8 @@ FILES = {
     "private_key": "/a.pem",
     "server_certificate": "/b.der",
 }
+NOBODY = {"allow_anonymous": True}
+OPEN = {"policy": "none", "allow_insecure": True}
 
 
 @pytest.mark.parametrize(
@@ -48,10 +50,27 @@ def test_other_names_of_nodes_are_refused(opcua: Build, node: str) -> None:
     ("security", "message"),
     [
         ({"policy": "none"}, "allow_insecure = true"),
-        ({}, "needs certificate"),
-        (FILES | {"private_key": None}, "needs certificate"),
-        ({"policy": "none", "allow_insecure": True} | FILES, "have no use"),
+        ({}, "allow_anonymous = true"),
+        (FILES, "allow_anonymous = true"),
+        (FILES | NOBODY | {"private_key": None}, "go together"),
+        (OPEN | FILES, "have no use"),
+        (OPEN | {"server_certificate": "/b.der"}, "have no use"),
         (FILES | {"user": "op"}, "go together"),
+        (FILES | {"user_certificate": "/u.der"}, "go together"),
+        (
+            OPEN | {"user_certificate": "/u.der", "user_private_key": "/u.pem"},
+            "needs another policy",
+        ),
+        (
+            {
+                "user": "op",
+                "password_file": "/p",
+                "user_certificate": "/u.der",
+                "user_private_key": "/u.pem",
+            },
+            "not both",
+        ),
+        (NOBODY | {"mode": "None"}, "SignAndEncrypt"),
         (FILES | {"policy": "Basic128Rsa15"}, "Basic256Sha256"),
     ],
 )
@@ -63,9 +82,23 @@ def test_half_a_protection_is_refused(
 
 
 def test_no_security_at_all_is_never_the_default(opcua: Build) -> None:
-    with pytest.raises(ValidationError, match="allow_insecure"):
-        opcua(security={})
-    assert opcua(security=FILES).security.policy == "Basic256Sha256"
+    for nothing in ({}, {"policy": "none"}):
+        with pytest.raises(ValidationError):
+            opcua(security=nothing)
+    secured = opcua(security=NOBODY).security
+    assert (secured.policy, secured.mode) == ("Basic256Sha256", "SignAndEncrypt")
+
+
+def test_a_policy_has_the_name_of_its_uri_and_the_former_one_still_counts(
+    opcua: Build,
+) -> None:
+    for name in ("Aes256_Sha256_RsaPss", "Aes256Sha256RsaPss"):
+        given = opcua(security=NOBODY | {"policy": name})
+        assert given.security.policy == "Aes256_Sha256_RsaPss"
+
+
+def test_an_open_channel_that_is_accepted_needs_no_name(opcua: Build) -> None:
+    assert not opcua(security=OPEN).security.is_secured
 
 
 @pytest.mark.parametrize(
@@ -89,3 +122,43 @@ def test_a_sample_rate_belongs_to_a_waveform(opcua: Build) -> None:
 def test_a_point_is_listed_once(opcua: Build) -> None:
     with pytest.raises(ValidationError, match="listed twice"):
         opcua(points=[{"name": "x", "node": "i=1"}, {"name": "x", "node": "i=2"}])
+
+
+def test_a_tag_names_a_group_that_there_is(opcua: Build) -> None:
+    groups = [{"name": "slow", "publishing_interval_s": 2.0, "mode": "poll"}]
+    tags = [{"id": "a/b", "node": "i=1", "group": "slow"}]
+    known = opcua(groups=groups, tags=tags).all_groups
+    assert list(known) == ["subscription", "slow"]
+    assert known["subscription"].publishing_interval_s == 0.25
+    with pytest.raises(ValidationError, match="unknown group 'slow'; known: subscr"):
+        opcua(tags=tags)
+    with pytest.raises(ValidationError, match="listed twice"):
+        opcua(groups=groups * 2)
+
+
+def test_a_group_that_is_told_too_rarely_is_always_stale(opcua: Build) -> None:
+    groups = [{"name": "slow", "publishing_interval_s": 9.0}]
+    tags = [{"id": "a/b", "node": "i=1", "group": "slow"}]
+    assert opcua(groups=groups).tags == ()
+    with pytest.raises(ValidationError, match="always stale"):
+        opcua(groups=groups, tags=tags)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"deadband": 1.0, "deadband_pct": 1.0}, "not both"),
+        ({"deadband": 1.0, "waveform": True}, "no deadband"),
+        ({"element": 1, "waveform": True}, "whole array"),
+        ({"deadband_pct": 101.0}, "deadband_pct"),
+        ({"deadband": 0.0}, "deadband"),
+        ({"element": -1}, "element"),
+        ({"field": "a..b"}, "field"),
+        ({"queue_size": 0}, "queue_size"),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused(
+    opcua: Build, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        opcua(tags=[{"id": "a/b", "node": "i=1"} | given])

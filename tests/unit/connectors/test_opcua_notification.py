@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def decoded(value: ua.DataValue, item: Item | None = None) -> Batch:
         (100.5, UNCERTAIN, 100.5, Quality.BAD, STATUS_BAD_OUT_OF_RANGE),
         (math.nan, 0, math.nan, Quality.BAD, STATUS_BAD_NOT_A_NUMBER),
         (None, 0, math.nan, Quality.BAD, STATUS_BAD_NO_DATA),
-        (b"raw", 0, math.nan, Quality.BAD, STATUS_BAD_TYPE_MISMATCH),
+        (ua.ExtensionObject(), 0, math.nan, Quality.BAD, STATUS_BAD_TYPE_MISMATCH),
         ([1.0, 2.0], 0, math.nan, Quality.BAD, STATUS_BAD_TYPE_MISMATCH),
         (None, 0x8031_0000, math.nan, Quality.BAD, 0x8031_0000),
     ],
@@ -101,6 +102,9 @@ def test_row_and_sample_say_the_same(
         ("Pumpe", "Pumpe"),
         (2**60 + 1, 2**60 + 1),
         (ua.LocalizedText("Pumpe"), "Pumpe"),
+        (b"\x01\xff", "01ff"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (SOURCE, "2026-03-01T12:00:00.000250Z"),
     ],
 )
 def test_texts_and_long_integers_are_exact(content: object, text: str | int) -> None:

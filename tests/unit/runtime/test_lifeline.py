@@ -139,3 +139,61 @@ async def test_an_error_of_a_helper_ends_the_body() -> None:
 
     with pytest.raises(LookupError, match="bug"):
         await body()
+
+
+async def test_a_connection_is_replaced_by_one_that_is_made_before_it_is_left(
+    exchange: Exchange,
+) -> None:
+    exchange.answering.set()
+    lifeline = lifeline_of(exchange)
+    async with lifeline.open():
+        first = await lifeline.connection()
+        exchange.answering.clear()
+        for _ in range(2):  # once is enough
+            lifeline.replace()
+            await asyncio.sleep(0)
+        assert await lifeline.connection() is first
+        exchange.answering.set()
+        async with asyncio.timeout(5):
+            while not first.ended:
+                await asyncio.sleep(0)
+        assert await lifeline.connection() is exchange.lines[1]
+    assert [line.ended for line in exchange.lines] == ["left", "left"]
+
+
+async def test_a_connection_stays_where_none_can_take_its_place(
+    exchange: Exchange,
+) -> None:
+    exchange.answering.set()
+    lifeline = lifeline_of(exchange)
+    lifeline.replace()  # not open: nothing to replace
+    async with lifeline.open():
+        first = await lifeline.connection()
+        exchange.away = True
+        lifeline.replace()
+        async with asyncio.timeout(5):
+            while exchange.attempts < 2:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert await lifeline.connection() is first
+    assert first.ended == "left"
+
+
+async def test_a_replacement_for_what_was_lost_meanwhile_is_not_kept(
+    exchange: Exchange,
+) -> None:
+    exchange.answering.set()
+    lifeline = lifeline_of(exchange)
+    async with lifeline.open():
+        first = await lifeline.connection()
+        exchange.answering.clear()
+        lifeline.replace()
+        await asyncio.sleep(0)
+        lifeline.drop()
+        exchange.answering.set()
+        async with asyncio.timeout(5):
+            while len(exchange.lines) < 2 or not exchange.lines[1].ended:
+                await asyncio.sleep(0)
+        third = await lifeline.connection()
+    assert third is exchange.lines[2]
+    assert first.ended == "closed"

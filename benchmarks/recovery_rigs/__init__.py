@@ -1,0 +1,1 @@
+"""What the recovery matrix runs on: servers with a known truth behind a relay."""

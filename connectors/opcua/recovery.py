@@ -1,0 +1,264 @@
+"""What outlives a connection: the session, its subscriptions, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from asyncua import ua
+
+from appliance.domain.ports import SourceUnavailableError
+from connectors.opcua.backfill import Backfill
+from connectors.opcua.continuity import NS_PER_US, Continuity
+from connectors.opcua.filling import Place
+from connectors.opcua.notification import decode
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Collection,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
+
+    from appliance.domain.batch import Batch
+    from appliance.domain.ports import Clock
+    from appliance.domain.tag import TagId
+    from connectors.opcua.config import OpcuaSettings
+    from connectors.opcua.connection import Connection
+    from connectors.opcua.inbox import Inbox
+    from connectors.opcua.monitored import Subscription
+    from connectors.opcua.notification import Item
+    from connectors.opcua.sequence import Sequence as MessageNumbers
+
+_MESSAGES_RESENT = 5_000
+_NODES_PER_READ = 100
+_NOT_AVAILABLE = frozenset(
+    {
+        ua.StatusCodes.BadMessageNotAvailable,
+        ua.StatusCodes.BadSubscriptionIdInvalid,
+        ua.StatusCodes.BadServiceUnsupported,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a connection has in the server: its subscriptions, and whose values."""
+
+    connection: Connection
+    subscriptions: Collection[Subscription]
+    places: Mapping[int, Place]
+
+
+def places_of(
+    nodes: Iterable[tuple[int, ua.NodeId | None]], items: Iterable[Item]
+) -> dict[int, Place]:
+    """Return where each monitored tag's values come from, by tag number."""
+    by_number = {item.number: item for item in items}
+    return {
+        number: Place(node, by_number[number])
+        for number, node in nodes
+        if node is not None and number in by_number
+    }
+
+
+class Recovery:
+    """Takes up what the server has kept, and has history fill the rest.
+
+    `numbers` of messages, by subscription, go on where they stopped. `resumed` counts
+    the sessions taken up.
+    """
+
+    def __init__(
+        self, settings: OpcuaSettings, clock: Clock, *, judge: Callable[[Batch], Batch]
+    ) -> None:
+        self.backfill = Backfill(settings, clock)
+        self.numbers: dict[int, MessageNumbers] = {}
+        self.resumed = 0
+        self._clock = clock
+        self._judge = judge
+        self._stored_ns: Mapping[TagId, int] = {}
+        self._continuity = Continuity(())
+        self._names: Mapping[int, TagId] = {}
+        self._begun = False
+        self._held: Held | None = None
+
+    @property
+    def lost(self) -> Connection | None:
+        """The lost connection whose session the server may still have."""
+        return None if self._held is None else self._held.connection
+
+    @property
+    def unfilled_ns(self) -> Mapping[TagId, int]:
+        """From which source time on the past of a tag may not be whole."""
+        if not self._begun:
+            return self._stored_ns
+        found = self._continuity.awaited_ns
+        for number, from_ns in self.backfill.unfilled_ns.items():
+            found[number] = min(from_ns, found.get(number, from_ns))
+        return {self._names[number]: from_ns for number, from_ns in found.items()}
+
+    def resume_from(self, newest_ns: Mapping[TagId, int]) -> None:
+        """Say what is stored; called before `begin`."""
+        self._stored_ns = newest_ns
+
+    def begin(self, numbers: Mapping[TagId, int]) -> None:
+        """Learn the tag numbers, which never change."""
+        if self._begun:
+            return
+        self._begun = True
+        self._names = {number: tag for tag, number in numbers.items()}
+        self._continuity = Continuity(numbers.values())
+        self._continuity.resume_from(
+            {
+                numbers[tag]: time_ns
+                for tag, time_ns in self._stored_ns.items()
+                if tag in numbers
+            }
+        )
+        self._continuity.expect(certain=True)
+
+    def hold(self, held: Held) -> None:
+        """Remember what the connection has in the server, for after its loss."""
+        self._held = held
+
+    def forget(self) -> None:
+        """The session was closed: there is nothing to take up."""
+        self._held = None
+
+    def expect(self) -> None:
+        """What comes next may come after values that never will."""
+        self._continuity.expect(certain=True)
+
+    def see(self, batch: Batch) -> None:
+        """Take note of a live batch, as the server dated it."""
+        holes = self._continuity.see(batch)
+        if holes:
+            self.backfill.add(holes)
+
+    async def take_up(self, connection: Connection, inbox: Inbox) -> Held | None:
+        """Go on with the subscriptions of before, None if they are not there any more.
+
+        Messages that were sent into the void are sent again. A value that stood still
+        all the time comes once more, with its time of before, because it was shown as
+        bad meanwhile.
+
+        Raises:
+            SourceUnavailableError: The connection is lost.
+        """
+        held = self._held
+        if held is None or not await _still_there(connection, held.subscriptions):
+            self.numbers.clear()
+            self._continuity.expect(certain=True)
+            return None
+        self.resumed += 1
+        for subscription in held.subscriptions:
+            async for message in self._sent_again(connection, subscription.id):
+                batch = self._decoded(message, subscription.items)
+                self.see(batch)
+                inbox.put(self._judge(batch))
+        self._continuity.expect(certain=False)
+        self._held = replace(held, connection=connection)
+        await self._restore(connection, inbox)
+        return self._held
+
+    async def fill(self, connection: Connection, inbox: Inbox) -> None:
+        """Fill holes until the connection is lost; `hold` comes first."""
+        assert self._held is not None
+        places = self._held.places
+        try:
+            await self.backfill.run(connection, places, inbox, judge=self._judge)
+        except SourceUnavailableError as error:
+            inbox.fail(error)
+
+    async def _sent_again(
+        self, connection: Connection, subscription: int
+    ) -> AsyncIterator[ua.NotificationMessage]:
+        """Yield the messages that the server sent and we never received."""
+        numbers = self.numbers.get(subscription)
+        for _ in range(_MESSAGES_RESENT):
+            if numbers is None or numbers.expected is None:
+                return
+            message = await _republished(connection, subscription, numbers.expected)
+            if message is None:
+                return
+            numbers.missing(message.SequenceNumber)
+            yield message
+
+    def _decoded(
+        self, message: ua.NotificationMessage, items: Mapping[int, Item]
+    ) -> Batch:
+        changes: list[ua.MonitoredItemNotification] = []
+        for part in message.NotificationData or ():
+            if isinstance(part, ua.DataChangeNotification):
+                changes += part.MonitoredItems or ()
+        return decode(changes, items, group="", receive_ns=self._clock.utc_ns())
+
+    async def _restore(self, connection: Connection, inbox: Inbox) -> None:
+        """Show the values that have not changed since they were last received."""
+        assert self._held is not None
+        known = self._held.places.values()
+        places = [place for place in known if place.item.sample_rate_hz is None]
+        for start in range(0, len(places), _NODES_PER_READ):
+            some = places[start : start + _NODES_PER_READ]
+            values = await connection.read([place.node for place in some])
+            inbox.put(self._judge(self._unchanged(some, values)))
+
+    def _unchanged(
+        self, places: Sequence[Place], values: Sequence[ua.DataValue]
+    ) -> Batch:
+        changes = [
+            ua.MonitoredItemNotification(ClientHandle=place.item.number, Value=value)
+            for place, value in zip(places, values, strict=True)
+        ]
+        items = {place.item.number: place.item for place in places}
+        batch = decode(changes, items, group="", receive_ns=self._clock.utc_ns())
+        newest = self._continuity.newest_of(batch.tag)
+        same = batch.source_time_ns // NS_PER_US <= newest // NS_PER_US
+        texts = tuple(
+            text
+            for text in batch.texts
+            if text.source_time_ns - self._continuity.newest_ns(text.tag) < NS_PER_US
+        )
+        return replace(batch.where(same), texts=texts, confirms=False)
+
+
+async def _still_there(
+    connection: Connection, subscriptions: Collection[Subscription]
+) -> bool:
+    """Ask in a way that changes nothing whether the server has the subscriptions."""
+    if not connection.resumed or not subscriptions:
+        return False
+    ids = [subscription.id for subscription in subscriptions]
+    request = ua.SetPublishingModeParameters(
+        PublishingEnabled=True, SubscriptionIds=ids
+    )
+    with connection.guarded():
+        try:
+            results = await connection.session.set_publishing_mode(request)
+        except ua.UaStatusCodeError as error:
+            if error.code not in _NOT_AVAILABLE:
+                raise
+            return False
+    return all(result.is_good() for result in results)
+
+
+async def _republished(
+    connection: Connection, subscription: int, number: int
+) -> ua.NotificationMessage | None:
+    """Return a message that the server kept, None if it has no such message.
+
+    asyncua's own server answers with an empty message instead of refusing.
+    """
+    await connection.renew_if_due()
+    with connection.guarded():
+        try:
+            message = await connection.session.republish(subscription, number)
+        except ua.UaStatusCodeError as error:
+            if error.code not in _NOT_AVAILABLE:
+                raise
+            return None
+    return message if message.NotificationData else None

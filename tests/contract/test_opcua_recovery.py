@@ -1,0 +1,143 @@
+"""What the server kept is taken up again; what it forgot is made anew, once."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from appliance.domain.event import Gap
+from benchmarks.recovery_rigs.opcua import OPCUA_CASES, OpcuaRig, opcua_rig
+from benchmarks.recovery_rigs.watch import Watch
+from sim_plant.network import LinkMode
+from sim_plant.servers.counting import Knobs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from connectors.opcua.source import OpcuaSource
+
+SOON_S = 15.0
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, knobs: Knobs, **more: object
+) -> AsyncIterator[tuple[OpcuaRig, Watch]]:
+    async with opcua_rig(folder, knobs) as rig:
+        # Unhurried, so that a busy machine does not look like a lost server.
+        watch = Watch(rig.source(**({"keep_alive_s": 1.0} | more)))
+        async with watch.reading():
+            await watch.until(
+                lambda: all(watch.received.values()) and watch.batches > 2,
+                within_s=SOON_S,
+            )
+            yield rig, watch
+
+
+def source_of(watch: Watch) -> OpcuaSource:
+    return cast("OpcuaSource", watch.source)
+
+
+async def cut(rig: OpcuaRig, watch: Watch) -> None:
+    await rig.relay.fail(LinkMode.DROP)
+    await watch.until_lost()
+    await rig.relay.restore()
+    await watch.until(lambda: not any(watch.is_bad.values()), within_s=SOON_S)
+
+
+async def test_after_a_short_cut_the_session_and_subscription_go_on(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, Knobs(tags=2)) as (rig, watch):
+        await cut(rig, watch)
+        await cut(rig, watch)
+        assert source_of(watch)._recovery.resumed == 2
+        assert rig.server.sessions == 1
+        assert watch.duplicates == 0
+
+
+async def test_a_value_that_stood_still_is_good_again_with_its_time_of_before(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, Knobs(tags=2, period_s=3600.0)) as (rig, watch):
+        before = dict(watch.newest_us)
+        await cut(rig, watch)
+        assert source_of(watch)._recovery.resumed == 1
+        assert watch.newest_us == before
+        assert watch.shown_again == 2
+
+
+async def test_messages_that_were_sent_into_the_void_are_sent_again(
+    tmp_path: Path,
+) -> None:
+    hurried = {"keep_alive_s": 0.3, "session_timeout_s": 30.0}
+    async with running(tmp_path, Knobs(history=False), **hurried) as (rig, watch):
+        await OPCUA_CASES["half-open TCP"](rig, watch)
+        await watch.until(lambda: not any(watch.is_bad.values()), within_s=SOON_S)
+        assert source_of(watch)._recovery.resumed == 1
+        assert watch.gaps == []
+        now_us = max(watch.newest_us.values())
+        assert rig.lost(watch, until_us=now_us - 300_000) == 0
+
+
+async def test_without_history_a_restart_leaves_one_gap_record(tmp_path: Path) -> None:
+    async with running(tmp_path, Knobs(history=False)) as (rig, watch):
+        await OPCUA_CASES["server restart"](rig, watch)
+        await watch.until(lambda: bool(watch.gaps), within_s=SOON_S)
+        (gap,) = watch.gaps
+        assert isinstance(gap, Gap)
+        assert "keeps no history" in gap.reason
+        assert gap.from_ns < gap.to_ns
+
+
+async def test_with_backfill_off_the_hole_is_declared(tmp_path: Path) -> None:
+    async with running(tmp_path, Knobs(tags=2), backfill=False) as (rig, watch):
+        await OPCUA_CASES["server restart"](rig, watch)
+        await watch.until(lambda: bool(watch.gaps), within_s=SOON_S)
+        assert "backfill is off" in watch.gaps[0].reason
+        assert watch.historical == 0
+
+
+async def test_what_is_stored_is_where_a_new_process_goes_on(tmp_path: Path) -> None:
+    async with opcua_rig(tmp_path, Knobs(tags=2)) as rig:
+        before = Watch(rig.source())
+        async with before.reading():
+            await before.until(lambda: before.batches > 5, within_s=SOON_S)
+        newest = {tag: before.newest_us[n] * 1000 for tag, n in before.numbers.items()}
+        source = rig.source()
+        source.resume_from(newest)
+        after = Watch(source)
+        async with after.reading():
+            await after.until(lambda: after.batches > 5, within_s=SOON_S)
+            now_us = max(after.newest_us.values())
+            for number, rows in before.received.items():
+                after.received[number] |= rows
+            await after.until(
+                lambda: rig.lost(after, until_us=now_us - 300_000) == 0,
+                within_s=SOON_S,
+            )
+    assert after.duplicates == 0
+
+
+async def test_a_slow_server_is_not_left_with_a_session_for_every_attempt(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, Knobs(tags=1), keep_alive_s=0.3) as (rig, watch):
+        await OPCUA_CASES["slow server"](rig, watch)
+        await watch.until(
+            lambda: not any(watch.is_bad.values()) and rig.server.sessions <= 1,
+            within_s=SOON_S,
+        )
+        assert rig.server.sessions == 1
+
+
+@pytest.mark.parametrize("case", ["subscription deleted", "session expired"])
+async def test_what_the_server_forgot_is_made_anew(case: str, tmp_path: Path) -> None:
+    async with running(tmp_path, Knobs(tags=2)) as (rig, watch):
+        await OPCUA_CASES[case](rig, watch)
+        await watch.until(lambda: not any(watch.is_bad.values()), within_s=SOON_S)
+        assert source_of(watch)._recovery.resumed == 0
+        assert rig.server.sessions == 1
