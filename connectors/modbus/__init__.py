@@ -11,4 +11,6 @@ CONNECTOR = Connector(
     source_path="connectors.modbus.source:ModbusSource",
     reader_path="connectors.modbus.reader:ModbusReader",
     output_path="connectors.modbus.output:ModbusOutput",
+    probe_path="connectors.modbus.probe:ModbusProbe",
+    explorer_path="connectors.modbus.explorer:ModbusExplorer",
 )

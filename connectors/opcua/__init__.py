@@ -11,4 +11,6 @@ CONNECTOR = Connector(
     source_path="connectors.opcua.source:OpcuaSource",
     reader_path="connectors.opcua.reader:OpcuaReader",
     output_path="connectors.opcua.output:OpcuaOutput",
+    probe_path="connectors.opcua.probe:OpcuaProbe",
+    explorer_path="connectors.opcua.explorer:OpcuaExplorer",
 )

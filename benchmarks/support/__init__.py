@@ -1,0 +1,1 @@
+"""What benchmarks need to be run: the other sides."""
