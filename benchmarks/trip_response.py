@@ -72,12 +72,17 @@ address = 0
 name = "heartbeat"
 table = "holding"
 address = 0
+range = [0, 65535]
 [[safety.initiators]]
 id = "vibration"
 channels = ["P-101/DE/vibration_rms"]
 setpoint = {setpoint}
 max_age_s = 1.0
 comms_loss_delay_s = 1.5
+process_safety_time_s = 8.0
+cause = "Bearing damage"
+consequence = "Seizure"
+action = "Inspect the bearing"
 [[safety.elements]]
 id = "motor"
 output = "plc"

@@ -9,6 +9,7 @@ import msgspec
 
 from appliance.domain.health import derived_tags
 from appliance.wire.outbox import Stream
+from fleet.clocks import learn_clocks, rows_of
 from fleet.parts import LakeError, connect
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ _CAUSES, _DRIFTS = 3, 3
 _DAY_NS = 86_400e9
 _Key = tuple[str, str, str]
 
-_HEALTH = """
+_HEALTH = f"""
 WITH rows AS (
     SELECT *, (time_ns - min(time_ns) OVER own) / 86400e9 AS day,
         anomaly AND NOT coalesce(lag(anomaly) OVER in_order, false) AS begins
-    FROM read_parquet($1, hive_partitioning = false)
+    FROM {rows_of(Stream.HEALTH)}
     WINDOW own AS (PARTITION BY site, gateway, asset),
         in_order AS (PARTITION BY site, gateway, asset ORDER BY time_ns)
 )
@@ -40,29 +41,31 @@ SELECT site, gateway, asset, count(*), min(time_ns), max(time_ns),
     max(time_ns) FILTER (life_h IS NOT NULL),
     arg_max(model, time_ns)
 FROM rows GROUP BY ALL ORDER BY ALL
-"""
-_LIFE = """
+"""  # noqa: S608 - our own words
+_LIFE = f"""
 SELECT site, gateway, asset, life_h, life_low_h, life_high_h, time_ns
-FROM read_parquet($1, hive_partitioning = false) WHERE life_h IS NOT NULL
+FROM {rows_of(Stream.HEALTH)}
+WHERE life_h IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY site, gateway, asset ORDER BY time_ns DESC) = 1
-"""
-_CAUSE = """
+"""  # noqa: S608 - our own words
+_CAUSE = f"""
 SELECT site, gateway, asset, cause, count(*) AS often
-FROM read_parquet($1, hive_partitioning = false) WHERE anomaly AND cause <> ''
+FROM {rows_of(Stream.HEALTH)}
+WHERE anomaly AND cause <> ''
 GROUP BY ALL ORDER BY often DESC, cause
-"""
-_SUMMARY = """
+"""  # noqa: S608 - our own words
+_SUMMARY = f"""
 WITH rows AS (
     SELECT *, split_part(tag, '/', 1) AS asset,
         (start_ns - min(start_ns) OVER (PARTITION BY site, gateway, tag)) / 86400e9
             AS day
-    FROM read_parquet($1, hive_partitioning = false)
+    FROM {rows_of(Stream.SUMMARY)}
 )
 SELECT site, gateway, asset, tag, sum("count"), sum(bad), count(mean),
     regr_slope(mean, day), regr_slope(mean, day) * (max(day) - min(day)),
     sqrt(avg(std * std)), arg_max(mean, start_ns) FILTER (mean IS NOT NULL)
 FROM rows GROUP BY ALL ORDER BY ALL
-"""
+"""  # noqa: S608 - our own words
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -123,6 +126,7 @@ def trends_of(lake: Lake, asset: str | None = None) -> tuple[AssetTrend, ...]:
     """
     database = connect()
     try:
+        learn_clocks(database, paths_of(lake, Stream.EVENT))
         found: dict[_Key, dict[str, Any]] = {}
         for key, values in (
             *_health(database, paths_of(lake, Stream.HEALTH)),

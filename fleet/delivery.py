@@ -14,19 +14,20 @@ from appliance.wire.outbox import (
     EventRow,
     GapRow,
     HealthRow,
-    Payload,
     Row,
     SnippetRow,
     Stream,
     SummaryRow,
-    decode_payload,
     parse_topic,
 )
+from appliance.wire.payload import open_payload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from appliance.wire.payload import Carried
 
 NAME_MAX_BYTES = 200
 SEQ_MAX = 2**62
@@ -60,7 +61,11 @@ class StreamKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Rows `first..last` of a stream as columns; `settled` as in the payload."""
+    """Numbers `first..last` of a stream, and their rows as columns.
+
+    Fewer rows than numbers: some were merged into others at the gateway. `settled` as
+    in the payload.
+    """
 
     key: StreamKey
     first: int
@@ -71,8 +76,8 @@ class Delivery:
     columns: Mapping[str, NDArray[Any]]
 
     def part(self, first: int, last: int) -> Mapping[str, NDArray[Any]]:
-        """Return the columns of some of its rows."""
-        begin, end = first - self.first, last - self.first + 1
+        """Return the columns of the rows that have some of its numbers."""
+        begin, end = np.searchsorted(self.columns["seq"], (first, last + 1))
         return {name: column[begin:end] for name, column in self.columns.items()}
 
 
@@ -84,10 +89,10 @@ def open_delivery(topic: str, content: bytes) -> Delivery:
     """
     site, gateway, leaf = parse_topic(topic)
     try:
-        payload, rows = decode_payload(content)
-        _check(payload, leaf, names=(site, gateway))
-        key = StreamKey(site, gateway, payload.epoch, Stream(payload.stream))
-        columns = _columns(key, payload.first_seq, rows)
+        carried = open_payload(content)
+        _check(carried, leaf, names=(site, gateway))
+        key = StreamKey(site, gateway, carried.epoch, carried.stream)
+        columns = _columns(key, carried.seqs, carried.rows)
     except WireError:
         raise
     except (OverflowError, RecursionError, TypeError, ValueError) as error:
@@ -95,29 +100,29 @@ def open_delivery(topic: str, content: bytes) -> Delivery:
     day_number = int(columns[_TIME_FIELD[key.stream]][0]) // _DAY_NS
     return Delivery(
         key=key,
-        first=payload.first_seq,
-        last=payload.first_seq + len(rows) - 1,
-        settled=payload.settled,
+        first=carried.first_seq,
+        last=carried.last_seq,
+        settled=carried.settled,
         day=_EPOCH_DAY + timedelta(days=day_number),
-        rows=rows,
+        rows=carried.rows,
         columns=columns,
     )
 
 
-def _check(payload: Payload, leaf: str, *, names: tuple[str, ...]) -> None:
-    if payload.stream != leaf:
-        raise WireError(f"a payload of {payload.stream!r} on a topic of {leaf!r}")
-    if not payload.rows:
+def _check(carried: Carried, leaf: str, *, names: tuple[str, ...]) -> None:
+    if carried.stream != leaf:
+        raise WireError(f"a payload of {carried.stream} on a topic of {leaf!r}")
+    if not carried.rows:
         raise WireError("a payload without rows")
-    if payload.first_seq + len(payload.rows) > SEQ_MAX:
-        raise WireError(f"sequence number {payload.first_seq} is not believable")
-    for name in (*names, payload.epoch):
+    if carried.last_seq >= SEQ_MAX:
+        raise WireError(f"sequence number {carried.first_seq} is not believable")
+    for name in (*names, carried.epoch):
         if not 0 < len(name.encode()) <= NAME_MAX_BYTES or not name.isprintable():
             raise WireError(f"a name that cannot be stored: {name[:80]!r}")
 
 
 def _columns(
-    key: StreamKey, first: int, rows: Sequence[Row]
+    key: StreamKey, seqs: Sequence[int], rows: Sequence[Row]
 ) -> Mapping[str, NDArray[Any]]:
     count = len(rows)
     columns: dict[str, NDArray[Any]] = {
@@ -125,7 +130,7 @@ def _columns(
         "gateway": np.full(count, key.gateway, dtype=object),
         "epoch": np.full(count, key.epoch, dtype=object),
         "stream": np.full(count, str(key.stream), dtype=object),
-        "seq": np.arange(first, first + count, dtype=np.int64),
+        "seq": np.array(seqs, dtype=np.int64),
     }
     for field in msgspec.structs.fields(ROW_TYPES[key.stream]):
         values = [getattr(row, field.name) for row in rows]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from appliance.wire.outbox import Stream
+from fleet.clocks import PARQUET, learn_clocks, rows_of
 from fleet.delivery import StreamKey
 from fleet.parts import LakeError, connect, read_parts
 from fleet.ranges import Ranges
@@ -39,14 +40,19 @@ class Lake:
         """Return the files that count."""
         return tuple(part.path for part in self._parts)
 
-    def rows(self, stream: Stream) -> list[dict[str, Any]]:
-        """Return the rows of a stream with their keys, in the order of the keys."""
+    def rows(self, stream: Stream, *, meant: bool = False) -> list[dict[str, Any]]:
+        """Return the rows of a stream with their keys, in the order of the keys.
+
+        Times are as they were stamped, or as they were `meant` (see `fleet.clocks`).
+        """
         paths = self._paths(stream)
         if not paths:
             return []
+        if meant:
+            learn_clocks(self._database, self._paths(Stream.EVENT))
+        source = rows_of(stream) if meant else PARQUET
         result = self._query(
-            "SELECT * FROM read_parquet($1, hive_partitioning = false)"
-            " ORDER BY site, gateway, epoch, stream, seq",
+            f"SELECT * FROM {source} ORDER BY site, gateway, epoch, stream, seq",  # noqa: S608 - our own words
             paths,
         )
         names = [column[0] for column in result.description]
@@ -67,6 +73,22 @@ class Lake:
             " read_parquet($1, union_by_name = true, hive_partitioning = false)",
             self._paths(None),
         )
+
+    def rows_by_stream(self) -> dict[StreamKey, int]:
+        """Return how many rows of each stream lie there, each key counted once."""
+        paths = self._paths(None)
+        if not paths:
+            return {}
+        found = self._query(
+            "SELECT site, gateway, epoch, stream, count(DISTINCT seq) FROM"
+            " read_parquet($1, union_by_name = true, hive_partitioning = false)"
+            " GROUP BY ALL",
+            paths,
+        ).fetchall()
+        return {
+            StreamKey(site, gateway, epoch, Stream(name)): rows
+            for site, gateway, epoch, name, rows in found
+        }
 
     def stored(self) -> dict[StreamKey, Ranges]:
         """Return the sequence numbers there are, as the parts say."""

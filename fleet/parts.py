@@ -175,7 +175,8 @@ def compact(
     write_query(
         database,
         new,
-        "SELECT * FROM read_parquet($1, hive_partitioning = false)"
+        "SELECT * FROM"
+        " read_parquet($1, hive_partitioning = false, union_by_name = true)"
         " ORDER BY gateway, epoch, seq",
         about_of(held, [path.name for path in old]),
         parameters=[[str(path) for path in old]],

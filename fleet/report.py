@@ -19,7 +19,8 @@ class StreamReport(msgspec.Struct, frozen=True):
     """One stream of one gateway's outbox: what is there, and what is not.
 
     `declared` are missing rows whose loss the gateway has told; `undeclared` are
-    missing below the highest, and nobody knows why.
+    missing below the highest, and nobody knows why. `merged` numbers are part of rows
+    of a coarser resolution: nothing of them is missing.
     """
 
     site: str
@@ -30,6 +31,7 @@ class StreamReport(msgspec.Struct, frozen=True):
     ranges: tuple[Range, ...]
     declared: tuple[Range, ...]
     undeclared: tuple[Range, ...]
+    merged: int = 0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ class Report(msgspec.Struct, frozen=True):
     undeclared: int
     broken_files: tuple[str, ...]
     streams: tuple[StreamReport, ...]
+    merged: int = 0
 
     @property
     def complete(self) -> bool:
@@ -58,8 +61,14 @@ def report_of(lake: Lake) -> Report:
     told: dict[StreamKey, Ranges] = {}
     for key, first, through, _ in lake.declared():
         told.setdefault(key, Ranges()).add(first, through)
+    rows = lake.rows_by_stream()
     streams = tuple(
-        _stream(key, stored.get(key, Ranges()), told.get(key, Ranges()))
+        _stream(
+            key,
+            stored.get(key, Ranges()),
+            told.get(key, Ranges()),
+            rows=rows.get(key, 0),
+        )
         for key in sorted(stored.keys() | told.keys())
     )
     return Report(
@@ -69,6 +78,7 @@ def report_of(lake: Lake) -> Report:
         undeclared=sum(Ranges(*each.undeclared).count for each in streams),
         broken_files=tuple(str(path) for path in lake.broken),
         streams=streams,
+        merged=sum(each.merged for each in streams),
     )
 
 
@@ -81,6 +91,8 @@ def lines_of(report: Report, *, completeness: bool) -> tuple[str, ...]:
         if completeness:
             lines.append(f"    outbox     {each.epoch}")
             lines.append(f"    stored     {_text(each.ranges)}")
+            if each.merged:
+                lines.append(f"    merged     {each.merged} numbers, in coarser rows")
             lines.append(f"    declared   {_text(each.declared)}")
             lines.append(f"    undeclared {_text(each.undeclared)}")
     lines.extend(f"cannot be read: {path}" for path in report.broken_files)
@@ -93,7 +105,7 @@ def lines_of(report: Report, *, completeness: bool) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _stream(key: StreamKey, stored: Ranges, told: Ranges) -> StreamReport:
+def _stream(key: StreamKey, stored: Ranges, told: Ranges, *, rows: int) -> StreamReport:
     highest = max(stored.highest, told.highest)
     explained = stored.copy()
     explained.add_all(told)
@@ -108,10 +120,11 @@ def _stream(key: StreamKey, stored: Ranges, told: Ranges) -> StreamReport:
         gateway=key.gateway,
         epoch=key.epoch,
         stream=str(key.stream),
-        rows=stored.count,
+        rows=rows,
         ranges=tuple(stored),
         declared=declared,
         undeclared=undeclared,
+        merged=stored.count - rows,
     )
 
 

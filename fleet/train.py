@@ -16,6 +16,7 @@ import numpy as np
 
 from appliance.wire.outbox import Stream
 from fleet.analysis import paths_of
+from fleet.clocks import learn_clocks, rows_of
 from fleet.parts import LakeError, connect
 from fleet.periods import Harvest, Summaries, healthy_table
 from models.features import write_table
@@ -31,17 +32,18 @@ TRAIN_WITHIN_S = 1800.0
 _NS = 1_000_000_000
 _OWN = "site = $2 AND gateway = $3 AND {asset} = $4 AND {time} >= $5 AND {time} < $6"
 _GATEWAYS = """
-SELECT DISTINCT site, gateway FROM read_parquet($1, hive_partitioning = false)
+SELECT DISTINCT site, gateway
+FROM read_parquet($1, hive_partitioning = false, union_by_name = true)
 WHERE split_part(tag, '/', 1) = $2 ORDER BY ALL
 """
 _ROWS = f"""
 SELECT tag, start_ns, period_s, "count", bad, "min" AS low, "max" AS high, mean, std,
-    "last" FROM read_parquet($1, hive_partitioning = false)
+    "last" FROM {rows_of(Stream.SUMMARY)}
 WHERE {_OWN.format(asset="split_part(tag, '/', 1)", time="start_ns")}
 ORDER BY start_ns
 """  # noqa: S608 - our own words
 _ANOMALIES = f"""
-SELECT time_ns FROM read_parquet($1, hive_partitioning = false)
+SELECT time_ns FROM {rows_of(Stream.HEALTH)}
 WHERE anomaly AND {_OWN.format(asset="asset", time="time_ns")}
 """  # noqa: S608 - our own words
 
@@ -105,7 +107,7 @@ def _place(lake: Lake, wish: Wish) -> tuple[str, str]:
     paths = paths_of(lake, Stream.SUMMARY)
     if not paths:
         raise TrainError("the lake holds no summaries")
-    rows = _query(_GATEWAYS, [paths, wish.asset])
+    rows = _query(lake, _GATEWAYS, [paths, wish.asset])
     places = [
         (str(site), str(gateway))
         for site, gateway in zip(rows["site"], rows["gateway"], strict=True)
@@ -122,7 +124,7 @@ def _place(lake: Lake, wish: Wish) -> tuple[str, str]:
 
 def _harvest(lake: Lake, wish: Wish, site: str, *, gateway: str) -> Harvest:
     own = [site, gateway, wish.asset, wish.from_ns, wish.to_ns]
-    found = _query(_ROWS, [paths_of(lake, Stream.SUMMARY), *own])
+    found = _query(lake, _ROWS, [paths_of(lake, Stream.SUMMARY), *own])
     rows = Summaries(
         tag=np.asarray(found.pop("tag"), dtype=object),
         start_ns=np.asarray(found.pop("start_ns"), dtype=np.int64),
@@ -132,7 +134,7 @@ def _harvest(lake: Lake, wish: Wish, site: str, *, gateway: str) -> Harvest:
     anomalies_ns = np.empty(0, dtype=np.int64)
     if paths:
         anomalies_ns = np.asarray(
-            _query(_ANOMALIES, [paths, *own])["time_ns"], dtype=np.int64
+            _query(lake, _ANOMALIES, [paths, *own])["time_ns"], dtype=np.int64
         )
     return healthy_table(
         rows,
@@ -174,9 +176,10 @@ def _tags_of(harvest: Harvest) -> Sequence[str]:
     return list(dict.fromkeys(n.rpartition(":")[0] for n in harvest.table.names))
 
 
-def _query(query: str, parameters: list[Any]) -> dict[str, NDArray[Any]]:
+def _query(lake: Lake, query: str, parameters: list[Any]) -> dict[str, NDArray[Any]]:
     database = connect()
     try:
+        learn_clocks(database, paths_of(lake, Stream.EVENT))
         found: dict[str, NDArray[Any]] = database.execute(
             query, parameters
         ).fetchnumpy()

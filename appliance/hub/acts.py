@@ -20,7 +20,7 @@ from appliance.domain.tag import TagId
 from appliance.link.roles import Role
 from appliance.link.server import RefusedError
 from appliance.storage.connection import StoreUnavailableError
-from appliance.storage.outbox import AckRefusedError
+from appliance.storage.outbox import READ_MAX_BYTES, AckRefusedError
 from appliance.wire.outbox import Stream
 
 if TYPE_CHECKING:
@@ -48,9 +48,14 @@ class Archive(Protocol):
     epoch: str
 
     async def outbox_read(
-        self, stream: Stream, after: int, limit: int
+        self,
+        stream: Stream,
+        after: int,
+        limit: int,
+        *,
+        max_bytes: int = READ_MAX_BYTES,
     ) -> list[tuple[int, bytes]]:
-        """Return contiguous rows beyond `after`."""
+        """Return contiguous rows beyond `after`, of at most `max_bytes` together."""
         ...
 
     async def outbox_ack(self, epoch: str, stream: Stream, through: int) -> int:
@@ -89,6 +94,7 @@ class Acts:
         self._status = status
         self.processes: dict[str, Mapping[str, Any]] = {}
         """The last word of each of the other processes on itself."""
+        self._flushes = 0
 
     def offer(self, server: LinkServer) -> None:
         """Register every operation."""
@@ -103,6 +109,7 @@ class Acts:
             server.operation(op, run, role=role, processes=processes)
         server.operation("outbox.read", self._outbox_read)
         server.operation("outbox.status", self._outbox_status)
+        server.operation("uplink.flush", self._flush, role=Role.OPERATOR)
         server.operation("alarms.list", self._alarms_list)
         for name, role, make in (
             ("ack", Role.OPERATOR, lambda _args: Acknowledge()),
@@ -117,10 +124,15 @@ class Acts:
     async def _tell_status(self, _args: Mapping[str, Any], _peer: Peer) -> Any:  # noqa: ANN401 - msgpack
         return {**self._status(), "processes": dict(self.processes)}
 
-    async def _process_status(self, args: Mapping[str, Any], _peer: Peer) -> None:
+    async def _process_status(self, args: Mapping[str, Any], _peer: Peer) -> Any:  # noqa: ANN401 - msgpack
         if args["process"] not in _PROCESSES:
             raise RefusedError(f"{args['process']!r} is none of our processes")
         self.processes[args["process"]] = dict(args["status"])
+        return {"flush": self._flushes}
+
+    async def _flush(self, _args: Mapping[str, Any], _peer: Peer) -> None:
+        """Tell sync, with its next word, that nothing shall wait for company."""
+        self._flushes += 1
 
     async def _history(self, args: Mapping[str, Any], _peer: Peer) -> Any:  # noqa: ANN401 - msgpack
         number = self._table.numbers.get(TagId(args["tag"]))
@@ -141,7 +153,10 @@ class Acts:
     async def _outbox_read(self, args: Mapping[str, Any], _peer: Peer) -> Any:  # noqa: ANN401 - msgpack
         limit = min(max(int(args["limit"]), 1), _ROWS_MAX)
         stream = Stream(args["stream"])
-        rows = await self._store.outbox_read(stream, int(args["after"]), limit)
+        max_bytes = int(args.get("max_bytes", READ_MAX_BYTES))
+        rows = await self._store.outbox_read(
+            stream, int(args["after"]), limit, max_bytes=max_bytes
+        )
         return {"epoch": self._store.epoch, "rows": rows}
 
     async def _outbox_ack(self, args: Mapping[str, Any], _peer: Peer) -> Any:  # noqa: ANN401 - msgpack
@@ -212,6 +227,7 @@ def storage_status(store: BufferStore) -> dict[str, Any]:
         "healthy": store.healthy,
         "last_error": store.last_error,
         "usage": None if usage is None else asdict(usage),
+        "tiers_bytes": {str(period): each for period, each in store.tiers.items()},
     }
 
 

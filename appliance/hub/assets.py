@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zstandard
 
 from appliance.alarms.delay import Condition, Delay, Lasting, elapse, observe
 from appliance.domain.event import Event, EventKind
@@ -22,6 +21,7 @@ from appliance.domain.health import (
 from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
 from appliance.wire.outbox import HealthRow, SnippetRow
+from appliance.wire.snippets import pack_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,15 +119,15 @@ class Assets:
             )
         return rows
 
-    def snippet(self, asset: str, reason: str) -> SnippetRow | None:
-        """Return the newest burst of an asset, if there is any."""
+    def snippet(self, asset: str, reason: str, *, snr_db: float) -> SnippetRow | None:
+        """Return the newest burst of an asset, if there is any (see `snippet_of`)."""
         numbers = self._numbers.get(asset)
         if numbers is None or numbers.waveform is None:
             return None
         waveform = self._latest.waveforms.get(numbers.waveform)
         if waveform is None:
             return None
-        return snippet_of(waveform, numbers.waveform_tag, reason)
+        return snippet_of(waveform, numbers.waveform_tag, reason, snr_db=snr_db)
 
     def _follow(
         self, asset: str, condition: Condition, *, now_s: float, utc_ns: int
@@ -163,16 +163,23 @@ class Assets:
         return "" if text is None else str(text.content)
 
 
-def snippet_of(waveform: Waveform, tag: str, reason: str) -> SnippetRow:
-    """Return the end of a burst, compressed."""
-    points = waveform.points[-SNIPPET_POINTS:]
+def snippet_of(
+    waveform: Waveform,
+    tag: str,
+    reason: str,
+    *,
+    snr_db: float,
+    points_max: int = SNIPPET_POINTS,
+) -> SnippetRow:
+    """Return the end of a burst, rounded `snr_db` below its rms (`wire.snippets`)."""
+    points = waveform.points[-points_max:]
     skipped = len(waveform.points) - len(points)
     return SnippetRow(
         tag=tag,
         start_ns=waveform.start_ns + round(skipped / waveform.sample_rate_hz * 1e9),
         sample_rate_hz=waveform.sample_rate_hz,
         points=len(points),
-        content=zstandard.compress(points.astype("<f4").tobytes(), 3),
+        content=pack_points(points, snr_db),
         reason=reason,
     )
 

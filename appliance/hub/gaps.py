@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from appliance.domain.event import Event, EventKind, Gap
 from appliance.storage.connection import StoreUnavailableError
@@ -20,9 +20,6 @@ log = logging.getLogger(__name__)
 
 WAITING_MAX = 1000
 MANY = "several gaps, declared faster than they could be recorded"
-
-GapKey: TypeAlias = "tuple[int, int, int, str]"
-"""Interval, count and reason: by these a gap is known again in the log."""
 
 
 class GapStore(Protocol):
@@ -109,21 +106,6 @@ def event_of_gap(gap: Gap, *, time_ns: int) -> Event:
             "reason": gap.reason,
         },
     )
-
-
-def key_of_gap(gap: Gap) -> GapKey:
-    """Return by what the gap is known again."""
-    return gap.from_ns, gap.to_ns, gap.count, gap.reason
-
-
-def key_of_event(event: Event) -> GapKey:
-    """Return by what the gap that an event tells is known again."""
-    details = event.details
-    from_ns, to_ns, count = (
-        value if isinstance(value := details.get(name), int) else -1
-        for name in ("from_ns", "to_ns", "count")
-    )
-    return from_ns, to_ns, count, str(details.get("reason"))
 
 
 def _widened(gap: Gap, more: Gap) -> Gap:

@@ -10,12 +10,13 @@ import numpy as np
 
 from appliance.acquisition.supervisor import SourceState
 from appliance.domain.batch import bad_batch
+from appliance.domain.era import NS_PER_US, era_of
 from appliance.domain.health import derived_group, derived_tags
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import STATUS_BAD_NO_COMMUNICATION
-from appliance.hub.recall import ORIGIN_EPOCH, ORIGIN_SEQ
 from appliance.link.roles import Role
 from appliance.storage.connection import StoreUnavailableError
+from appliance.storage.remembered import ORIGIN_EPOCH, ORIGIN_SEQ
 from appliance.wire.batches import batch_of_message
 from appliance.wire.events import event_of_message
 from appliance.wire.messages import WireError
@@ -77,7 +78,12 @@ class Inference:
         if self._sender is None:
             self._sender = peer
             self._on_change(self.name, SourceState.CONNECTED, "")
-        self._pipeline.ingest(replace(batch, receive_time_ns=self._clock.utc_ns()))
+        now_ns = self._clock.utc_ns()
+        # Its times are of this machine's clock, whose mark they are to bear.
+        times = batch.source_time_ns // NS_PER_US * NS_PER_US + era_of(now_ns)
+        self._pipeline.ingest(
+            replace(batch, source_time_ns=times, receive_time_ns=now_ns)
+        )
 
     async def leave(self, peer: Peer) -> None:
         """Make the derived tags bad if it was their sender who left."""

@@ -21,25 +21,31 @@ from appliance.hub.places import places_of
 from appliance.hub.recall import recall
 from appliance.hub.recorder import EventRecorder
 from appliance.hub.reports import Reports
+from appliance.hub.requests import offer_raw
 from appliance.hub.resume import Resume
 from appliance.hub.sources import Sources
 from appliance.hub.status import Status
 from appliance.hub.summaries import Summaries
 from appliance.hub.tagtable import TagTable
+from appliance.hub.timekeeping import ClockWatch
+from appliance.hub.uplink import words_of
 from appliance.link.roles import role_resolver
 from appliance.link.server import LinkServer
+from appliance.runtime.clock import MachineClocks
 from appliance.runtime.metrics import serve_metrics
 from appliance.runtime.notify import notify, watchdog_period_s
+from appliance.runtime.timekeeping import Timekeeper
 from appliance.storage.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from appliance.config import Config
     from appliance.domain.ports import Clock
     from appliance.domain.tag import Tag, TagId
     from appliance.hub.recall import Recalled
+    from appliance.runtime.timekeeping import Clocks
     from appliance.storage.store import BufferStore
 
 log = logging.getLogger(__name__)
@@ -54,17 +60,31 @@ NOTE_S = 5.0
 REPORT_S = 1.0
 
 
-async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -> None:
+async def run(
+    config: Config,
+    *,
+    state_dir: Path,
+    run_dir: Path,
+    clock: Clock,
+    clocks: Clocks | None = None,
+) -> None:
     """Work until cancelled; then let the sources go and commit what there is.
+
+    `clocks` are the machine's own, where none are given.
 
     Raises:
         StoreOpenError: The buffer cannot be opened; the message says what to do.
     """
     path = state_dir / BUFFER
-    async with open_store(path, config.storage, clock) as store:
+    keeper = Timekeeper(clock, clocks or MachineClocks())
+    async with open_store(path, config.storage, keeper) as store:
+        watch = ClockWatch(store, keeper)
+        news = await watch.begin()
         recalled = await asyncio.to_thread(recall, path)
-        hub = Hub(config, store, run_dir=run_dir, clock=clock)
+        hub = Hub(config, store, run_dir=run_dir, clock=keeper, watch=watch)
         await hub.prepare(recalled)
+        hub.hear(news)
+        hub.offer_raw(path)
         try:
             await hub.serve()
         finally:
@@ -75,9 +95,16 @@ class Hub:
     """Joins the parts around one open store."""
 
     def __init__(
-        self, config: Config, store: BufferStore, *, run_dir: Path, clock: Clock
+        self,
+        config: Config,
+        store: BufferStore,
+        *,
+        run_dir: Path,
+        clock: Clock,
+        watch: ClockWatch,
     ) -> None:
         self._config = config
+        self._watch = watch
         self._store = store
         self._run_dir = run_dir
         self._clock = clock
@@ -86,7 +113,7 @@ class Hub:
         self._server = LinkServer(
             run_dir / HUB_SOCKET, process="hub", role_of=role_resolver(config.roles)
         )
-        self._recorder = EventRecorder(store, self._server.publish_event)
+        self._recorder = EventRecorder(store, self._server.publish_event, clock=clock)
         self._sources = Sources(config.sources, clock=clock, hear=self._recorder.tell)
         self._summaries = (
             None if config.uplink is None else Summaries(config.uplink.summary_period_s)
@@ -146,6 +173,7 @@ class Hub:
             recorder=self._recorder,
             gaps=self._gaps,
             server=self._server,
+            watch=self._watch,
         )
         self._acts = Acts(
             store=self._store,
@@ -162,6 +190,23 @@ class Hub:
             self._meet_safety(own, recalled)
         self._tell_start(recalled)
 
+    def offer_raw(self, buffer: Path) -> None:
+        """Let a person here send raw data of this buffer to the cloud."""
+        if self._config.uplink is not None:
+            offer_raw(
+                self._server,
+                buffer,
+                self._store,
+                uplink=self._config.uplink,
+                hear=self._pipeline.hear,
+                clock=self._clock,
+            )
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Take what happened before the pipeline was there."""
+        for event in events:
+            self._pipeline.hear(event)
+
     async def serve(self) -> None:
         """Run everything until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -174,6 +219,7 @@ class Hub:
             start("gaps", self._gaps.run())
             start("link", self._server.serve())
             start("alarms", self._tick())
+            start("clock", self._watch.run(self._pipeline.hear))
             start("sources", self._ask_sources())
             start("resume", self._note_unfilled())
             start("reports", self._report())
@@ -208,6 +254,7 @@ class Hub:
             assets=assets,
             summaries=self._summaries,
             clock=self._clock,
+            uplink=self._config.uplink,
         )
 
     def _meet_inference(self) -> None:
@@ -262,12 +309,14 @@ class Hub:
         while True:
             await self._clock.sleep(TICK_S)
             self._pipeline.tick()
+            self._recorder.tick()
 
     async def _ask_sources(self) -> None:
         while True:
             await self._clock.sleep(ASK_S)
             self._sources.tick()
-            self._pipeline.hear_sources(self._sources.words())
+            said = words_of(self._acts.processes.get("sync", {}))
+            self._pipeline.hear_sources({**self._sources.words(), **said})
 
     async def _note_unfilled(self) -> None:
         while True:

@@ -1,4 +1,7 @@
-"""Events: shown at once, committed, shown again with their number."""
+"""Events: shown at once, committed, shown again with their number.
+
+What chatters is shown each time, but recorded as one event with a count (`chatter`).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from appliance.hub.chatter import Chatter
 from appliance.storage.connection import StoreUnavailableError
 from appliance.wire.events import message_of_event
 
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from appliance.domain.event import Event
+    from appliance.domain.ports import Clock
     from appliance.wire.messages import EventMessage
 
 log = logging.getLogger(__name__)
@@ -44,22 +49,39 @@ class EventRecorder:
     """
 
     def __init__(
-        self, store: EventStore, publish: Callable[[EventMessage], None]
+        self,
+        store: EventStore,
+        publish: Callable[[EventMessage], None],
+        *,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._publish = publish
+        self._clock = clock
+        self._chatter = Chatter()
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(WAITING_MAX)
         self._told = 0
         self._dropped = 0
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """Events told, and events given up before they were recorded."""
-        return {"events_told": self._told, "events_dropped": self._dropped}
+        """Events told; given up before they were recorded; counted in another one."""
+        return {
+            "events_told": self._told,
+            "events_dropped": self._dropped,
+            "events_coalesced": self._chatter.coalesced,
+        }
 
     def tell(self, event: Event) -> None:
-        """Show an event; it is committed in its turn."""
-        self._put(_Waiting(event))
+        """Show an event; it is committed in its turn, or with those it repeats."""
+        self._show(event)
+        for each in self._chatter.take(event, now_s=self._clock.now_s()):
+            self._put(_Waiting(each))
+
+    def tick(self) -> None:
+        """Record what was held back long enough."""
+        for each in self._chatter.due(now_s=self._clock.now_s()):
+            self._put(_Waiting(each))
 
     async def record(self, event: Event) -> int:
         """Show an event; return its number when it is committed.
@@ -68,6 +90,9 @@ class EventRecorder:
             StoreUnavailableError: Not committed yet; it will be, once the disk allows.
         """
         waiting = _Waiting(event, asyncio.get_running_loop().create_future())
+        self._show(event)
+        for each in self._chatter.before(event):
+            self._put(_Waiting(each))
         self._put(waiting)
         assert waiting.done is not None
         return await waiting.done
@@ -82,12 +107,20 @@ class EventRecorder:
 
     async def flush(self) -> None:
         """Commit what still waits: the last act before the store is closed."""
+        for each in self._chatter.rest():
+            self._put(_Waiting(each))
+        await self.commit_waiting()
+
+    async def commit_waiting(self) -> None:
+        """Commit what is in the queue now; what chatters stays held."""
         while not self._queue.empty():
             await self._commit(self._queue.get_nowait())
 
-    def _put(self, waiting: _Waiting) -> None:
+    def _show(self, event: Event) -> None:
         self._told += 1
-        self._publish(message_of_event(waiting.event, pending=True))
+        self._publish(message_of_event(event, pending=True))
+
+    def _put(self, waiting: _Waiting) -> None:
         if self._queue.full():
             oldest = self._queue.get_nowait()
             self._dropped += 1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from appliance.hub.pipeline import Pipeline
     from appliance.hub.recorder import EventRecorder
     from appliance.hub.sources import Sources
+    from appliance.hub.timekeeping import ClockWatch
     from appliance.link.server import LinkServer
     from appliance.storage.store import BufferStore
 
@@ -31,6 +32,7 @@ class Status:
     recorder: EventRecorder
     gaps: GapRecorder
     server: LinkServer
+    watch: ClockWatch
 
     def tell(self) -> Mapping[str, Any]:
         """Return the answer to `status`."""
@@ -45,6 +47,7 @@ class Status:
                 group: each.utc_ns for group, each in self.latest.confirmed.items()
             },
             "storage": storage_status(self.store),
+            "clock": dict(self.watch.status()),
         }
 
     def figures(self) -> Mapping[str, float]:
@@ -53,7 +56,10 @@ class Status:
             f"source_connected_{name}": float(state is SourceState.CONNECTED)
             for name, state in self.sources.states.items()
         }
-        healthy = {"storage_healthy": float(self.store.healthy)}
+        healthy = {
+            "storage_healthy": float(self.store.healthy),
+            "clock_synchronised": float(self.watch.status()["synchronised"]),
+        }
         return {**self._counters(), **connected, **healthy}
 
     def _counters(self) -> dict[str, int]:

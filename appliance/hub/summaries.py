@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from appliance.domain.era import era_of
 from appliance.domain.sample import Quality
 from appliance.domain.summary import Summary
 from appliance.hub.columns import grown
@@ -23,26 +24,52 @@ if TYPE_CHECKING:
     from appliance.domain.tag import TagId
 
 _NS = 1_000_000_000
+_DIGITS = 9
 
 
 def row_of_summary(summary: Summary) -> SummaryRow:
-    """Return the roll-up as it travels; what is not a number becomes None."""
+    """Return the roll-up as it travels; what is not a number becomes None.
+
+    `min`, `max` and `last` are rounded to a decimal not above a tenth of the scatter,
+    `mean` and `std` to a hundredth: digits below it cost bytes and say nothing. A tag
+    that stands still keeps nine digits.
+    """
+    decimals = _decimals(summary)
     return SummaryRow(
         tag=summary.tag,
         start_ns=summary.start_ns,
         period_s=summary.period_s,
         count=summary.count,
         bad=summary.bad,
-        min=_number(summary.min),
-        max=_number(summary.max),
-        mean=_number(summary.mean),
-        std=_number(summary.std),
-        last=_number(summary.last),
+        min=_number(summary.min, decimals),
+        max=_number(summary.max, decimals),
+        mean=_number(summary.mean, decimals + 1),
+        std=_number(summary.std, decimals + 1),
+        last=_number(summary.last, decimals),
     )
 
 
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def significant(value: float, digits: int = _DIGITS) -> float:
+    """Return a number with so many significant digits; what is none, unchanged."""
+    if value == 0.0 or not math.isfinite(value):
+        return value
+    return round(value, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def _decimals(summary: Summary) -> int:
+    largest = max(abs(summary.min), abs(summary.max))
+    if not largest > 0.0 or not math.isfinite(largest):
+        return _DIGITS
+    finest = _DIGITS - 1 - math.floor(math.log10(largest))
+    if not summary.std > 0.0:
+        return finest
+    return min(finest, 1 - math.floor(math.log10(summary.std)))
+
+
+def _number(value: float, decimals: int) -> float | None:
+    if not math.isfinite(value):
+        return None
+    return float(round(value, decimals))
 
 
 class Summaries:
@@ -64,16 +91,21 @@ class Summaries:
             return
         if self._start_ns is None:
             received_ns = batch.receive_time_ns
-            self._start_ns = received_ns // self._period_ns * self._period_ns
+            start_ns = received_ns // self._period_ns * self._period_ns
+            # The mark stays, so that a wrong clock can be corrected (domain.era).
+            self._start_ns = start_ns + era_of(received_ns)
         self._moments.add(batch)
 
     def due(self, utc_ns: int, names: Mapping[int, TagId]) -> list[Summary]:
         """Return the summaries of the period, once, when it is over.
 
-        It is over, too, when the clock was set back before its start.
+        It is over, too, when the clock was set.
         """
         start_ns = self._start_ns
-        if start_ns is None or start_ns <= utc_ns < start_ns + self._period_ns:
+        if start_ns is None:
+            return []
+        same_clock = era_of(utc_ns) == era_of(start_ns)
+        if same_clock and start_ns <= utc_ns < start_ns + self._period_ns:
             return []
         return self.close(names)
 

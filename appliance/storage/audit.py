@@ -47,24 +47,32 @@ def audit(connection: sqlite3.Connection) -> Iterator[str]:
 def damaged_blocks(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
     """Yield table and id of every block that does not unpack."""
     codec = Codec()
-    for number, rows, content in connection.execute(
-        "SELECT id, rows, content FROM segment"
+
+    def block(unpack: Callable[[bytes, int], object]) -> Callable[..., object]:
+        return lambda rows, content: unpack(content, rows)
+
+    for table, sql, unpack in (
+        ("segment", "SELECT id, rows, content FROM segment", block(unpack_segment)),
+        (
+            "times",
+            "SELECT id, rows, content FROM times",
+            block(codec.unpack_times),
+        ),
+        ("chunk", _CHUNKS_SQL, partial(_unpack_chunk, codec)),
+        (
+            "preview",
+            "SELECT id, rows, content FROM preview",
+            block(codec.unpack_rows),
+        ),
+        (
+            "waveform",
+            "SELECT id, points, content FROM waveform",
+            block(codec.unpack_points),
+        ),
     ):
-        if not _unpacks(partial(unpack_segment, content, rows)):
-            yield "segment", number
-    for number, rows, content in connection.execute(
-        "SELECT id, rows, content FROM times"
-    ):
-        if not _unpacks(partial(codec.unpack_times, content, rows)):
-            yield "times", number
-    for number, *chunk in connection.execute(_CHUNKS_SQL):
-        if not _unpacks(partial(_unpack_chunk, codec, *chunk)):
-            yield "chunk", number
-    for number, points, content in connection.execute(
-        "SELECT id, points, content FROM waveform"
-    ):
-        if not _unpacks(partial(codec.unpack_points, content, points)):
-            yield "waveform", number
+        for number, *columns in connection.execute(sql):
+            if not _unpacks(partial(unpack, *columns)):
+                yield table, number
 
 
 def missing_samples(connection: sqlite3.Connection, counters: dict[str, int]) -> int:

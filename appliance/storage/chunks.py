@@ -179,26 +179,24 @@ class Codec:
     def pack_values(self, columns: Columns) -> bytes:
         """Return the sealed block of everything but the times."""
         out = self.packer()
-        pack_floats(out, columns.value)
-        pack_integers(out, columns.quality.astype(np.int64))
-        pack_integers(out, columns.status.astype(np.int64))
-        _pack_server_times(out, columns)
+        _pack_values(out, columns)
         return seal(out.content())
 
     def unpack_values(self, sealed: bytes, times: TimeColumn) -> Columns:
         """Return the columns that belong to these times. Raises DamagedError."""
+        return _unpack_values(self.unpacker(sealed), times)
+
+    def pack_rows(self, columns: Columns) -> bytes:
+        """Return the sealed block of rows with times of their own."""
+        out = self.packer()
+        pack_integers(out, columns.source_time_ns)
+        _pack_values(out, columns)
+        return seal(out.content())
+
+    def unpack_rows(self, sealed: bytes, rows: int) -> Columns:
+        """Return the rows. Raises DamagedError."""
         source = self.unpacker(sealed)
-        rows = len(times)
-        value = unpack_floats(source, rows)
-        quality = unpack_integers(source, rows)
-        status = unpack_integers(source, rows)
-        return Columns(
-            times,
-            value,
-            quality.astype(np.uint8),
-            status.astype(np.uint32),
-            _unpack_server_times(source, times),
-        )
+        return _unpack_values(source, unpack_integers(source, rows))
 
     def pack_points(self, points: NDArray[np.float32]) -> bytes:
         """Return the sealed block of a waveform: byte planes, each zstd."""
@@ -215,6 +213,27 @@ class Codec:
         for plane in range(4):
             planes[:, plane] = np.frombuffer(source.block(count), np.uint8)
         return planes.reshape(-1).view("<f4").astype(np.float32, copy=False)
+
+
+def _pack_values(out: Packer, columns: Columns) -> None:
+    pack_floats(out, columns.value)
+    pack_integers(out, columns.quality.astype(np.int64))
+    pack_integers(out, columns.status.astype(np.int64))
+    _pack_server_times(out, columns)
+
+
+def _unpack_values(source: Unpacker, times: TimeColumn) -> Columns:
+    rows = len(times)
+    value = unpack_floats(source, rows)
+    quality = unpack_integers(source, rows)
+    status = unpack_integers(source, rows)
+    return Columns(
+        times,
+        value,
+        quality.astype(np.uint8),
+        status.astype(np.uint32),
+        _unpack_server_times(source, times),
+    )
 
 
 def _known(server: TimeColumn) -> TimeColumn | None:

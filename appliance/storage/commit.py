@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from appliance.storage.records import (
     READ,
     REJECTED,
     STORED,
+    WAVEFORM_POINTS,
     add_counters,
     insert_event,
     insert_gap,
@@ -26,25 +28,38 @@ from appliance.storage.records import (
 from appliance.wire.outbox import Stream
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
     from appliance.domain.batch import Batch, Text, Waveform
     from appliance.domain.event import Event
     from appliance.storage.backlog import Loss, Taken
 
+RESERVE_PART = 0.05
+"""Of the quota: never taken by samples, summaries, health or snippets."""
 _LOST_REASON = "the disk refused, and memory was full"
+
+
+class ReserveError(sqlite3.OperationalError):
+    """A commit as SQLite would refuse it on a full disk; retention makes room."""
 
 
 def commit_taken(
     connection: sqlite3.Connection, taken: Taken, now_ns: int
 ) -> Counter[str]:
-    """Write batches, outbox rows and losses; return what was counted."""
+    """Write batches, outbox rows and losses; return what was counted.
+
+    Raises:
+        ReserveError: Only events and gaps may take what is left of the quota.
+    """
+    if taken.batches or taken.rows:
+        keep_reserve(connection)
     batches = without_duplicates(connection, taken.batches)
     _insert_segment(connection, batches, now_ns)
     _insert_extras(connection, batches)
     read, stored = taken.sample_count, sum(batch.sample_count for batch in batches)
     counted = Counter({READ: read, STORED: stored})
+    waveforms = (each for batch in batches for each in batch.waveforms)
+    counted[WAVEFORM_POINTS] = sum(len(each.points) for each in waveforms)
     if read > stored:
         counted.update({REJECTED: read - stored, DUPLICATE: read - stored})
     for stream in Stream:
@@ -68,6 +83,16 @@ def commit_events(
     numbers = [insert_event(connection, event, counted) for event in events]
     add_counters(connection, counted)
     return numbers, counted
+
+
+def keep_reserve(connection: sqlite3.Connection) -> None:
+    """Leave the last part of the quota to events. Raises ReserveError."""
+    pages, free, most = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "max_page_count")
+    )
+    if pages - free > (1 - RESERVE_PART) * most:
+        raise ReserveError("the last part of the storage quota is kept for events")
 
 
 def _insert_segment(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 _FULL = 2
+_PRIMARY_CODE = 0xFF
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PAGE_BYTES = 4096
 _WAL_PAGES_MAX = 1000
 _WAL_PAGES_MIN = 32
@@ -55,6 +57,14 @@ def connect(path: Path) -> sqlite3.Connection:
 def read_only_uri(path: Path) -> str:
     """Return the address by which SQLite opens the file for reading alone."""
     return f"{path.absolute().as_uri()}?mode=ro"
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file itself is broken, not that it is refused."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.DatabaseError) and (
+        code is not None and code & _PRIMARY_CODE in _DAMAGE
+    )
 
 
 def configure(connection: sqlite3.Connection, quota_bytes: int) -> None:
@@ -155,6 +165,16 @@ class Writer:
         opening = loop.run_in_executor(self._thread, self._open_connection)
         self._connection = await opening
 
+    async def exchange(
+        self, change: Callable[[sqlite3.Connection], sqlite3.Connection]
+    ) -> None:
+        """Go on with the connection that `change` returns for the present one.
+
+        Raises what `change` does; it may then be called again, even with a connection
+        that it has closed already.
+        """
+        self._connection = await self.run(change)
+
     async def run(
         self,
         work: Callable[[sqlite3.Connection], _Result],
@@ -185,6 +205,6 @@ class Writer:
     async def close(self) -> None:
         """Close the connection and end the thread."""
         if self._connection is not None:
-            await self.run(sqlite3.Connection.close)
+            await self.run(lambda connection: connection.close())
             self._connection = None
         self._thread.shutdown()

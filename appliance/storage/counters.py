@@ -20,6 +20,7 @@ from appliance.storage.records import (
     READ,
     REJECTED,
     STORED,
+    WAVEFORM_POINTS,
     outbox_counter,
 )
 from appliance.wire.outbox import Stream
@@ -44,6 +45,7 @@ def sample_counters(
         DECIMATED: committed.get(DECIMATED, 0),
         DROPPED: committed.get(DROPPED, 0),
         DUPLICATE: committed.get(DUPLICATE, 0),
+        WAVEFORM_POINTS: committed.get(WAVEFORM_POINTS, 0),
     }
 
 

@@ -7,6 +7,7 @@ or raw chunks meanwhile, because one task does all the maintenance.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ from appliance.storage.chunks import (
     stacked,
     unpack_segment,
 )
+from appliance.storage.history import PREVIEW_RUN, thinned
 from appliance.storage.newest import newest_of
 from appliance.storage.packing import DamagedError
+from appliance.storage.records import add_counters, tier_counter
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +35,8 @@ CHUNK_ROWS = 4096
 SMALL_ROWS = 1800
 """A chunk below this is worth merging with its neighbours."""
 WINDOW_NS = 3600 * 10**9
+_PREVIEWED_ROWS = 4 * PREVIEW_RUN
+_PREVIEWED_BYTES = 512
 _MERGE_TAGS = 32
 
 
@@ -57,6 +62,16 @@ class StoredChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """A tag's packed values; `preview` holds the rows with their extremes, if any."""
+
+    tag: int
+    content: bytes
+    preview: bytes = b""
+    preview_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Times, and the packed values of the tags that share them."""
 
@@ -64,7 +79,7 @@ class Block:
     end_ns: int
     rows: int
     times: bytes
-    values: list[tuple[int, bytes]] = field(default_factory=list)
+    values: list[Values] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +163,17 @@ def pack_blocks(tags: Mapping[int, Columns]) -> list[Block]:
             key = piece.source_time_ns.tobytes()
             if key not in blocks:
                 blocks[key] = _block(codec, piece.source_time_ns)
-            blocks[key].values.append((tag, codec.pack_values(piece)))
+            blocks[key].values.append(_values(codec, tag, piece))
     return list(blocks.values())
+
+
+def _values(codec: Codec, tag: int, columns: Columns) -> Values:
+    """Pack values; long ones with their extremes, so that a trend need not unpack."""
+    content = codec.pack_values(columns)
+    if len(columns) < _PREVIEWED_ROWS or len(content) < _PREVIEWED_BYTES:
+        return Values(tag, content)
+    kept = thinned(columns, 2 * len(columns) // PREVIEW_RUN)
+    return Values(tag, content, codec.pack_rows(kept), len(kept))
 
 
 def insert_blocks(
@@ -158,14 +182,19 @@ def insert_blocks(
     """Store blocks; times that are already there are used again."""
     for block in blocks:
         times = _times_id(connection, block)
-        connection.executemany(
-            "INSERT INTO chunk (tag, period_s, start_ns, times, content)"
-            " VALUES (?, ?, ?, ?, ?)",
-            [
-                (tag, period_s, block.start_ns, times, each)
-                for tag, each in block.values
-            ],
-        )
+        weight = sum(len(each.content) for each in block.values)
+        add_counters(connection, {tier_counter(period_s): weight})
+        for each in block.values:
+            cursor = connection.execute(
+                "INSERT INTO chunk (tag, period_s, start_ns, times, content)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (each.tag, period_s, block.start_ns, times, each.content),
+            )
+            if each.preview:
+                connection.execute(
+                    "INSERT INTO preview VALUES (?, ?, ?)",
+                    (cursor.lastrowid, each.preview_rows, each.preview),
+                )
 
 
 def delete_segments(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
@@ -175,11 +204,16 @@ def delete_segments(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
 
 def delete_chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
     """Remove chunks, and the times nobody uses any more."""
-    times = {
-        row[0]
-        for i in ids
-        for row in connection.execute("SELECT times FROM chunk WHERE id = ?", (i,))
-    }
+    times: set[int] = set()
+    freed: Counter[str] = Counter()
+    for i in ids:
+        for number, period_s, weight in connection.execute(
+            "SELECT times, period_s, length(content) FROM chunk WHERE id = ?", (i,)
+        ):
+            times.add(number)
+            freed[tier_counter(period_s)] -= weight
+    add_counters(connection, freed)
+    connection.executemany("DELETE FROM preview WHERE id = ?", [(i,) for i in ids])
     connection.executemany("DELETE FROM chunk WHERE id = ?", [(i,) for i in ids])
     connection.executemany(
         "DELETE FROM times WHERE id = ?"

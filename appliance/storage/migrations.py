@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from appliance.runtime.files import sync_folder
-from appliance.storage.connection import StoreOpenError, transaction
+from appliance.storage.connection import StoreOpenError, connect, transaction
+from appliance.storage.quarantine import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+_SPARE_BYTES = 16 * 1024 * 1024
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema (
     version INTEGER PRIMARY KEY,
@@ -49,11 +52,16 @@ def migrate(
     *,
     migrations: Sequence[Migration],
     now_ns: int,
+    connect: Callable[[Path], sqlite3.Connection] = connect,
 ) -> int:
     """Bring the database to the newest version, whole or not at all; return it.
 
+    All steps are one transaction, so a power failure leaves the old version, whole;
+    the next start does it again. `connect` opens the backup.
+
     Raises:
-        StoreOpenError: It was written by a newer release.
+        StoreOpenError: It was written by a newer release, or there is no room for
+            the backup; nothing was changed.
         sqlite3.Error: A step failed; the database is as it was.
     """
     version = version_of(connection)
@@ -61,12 +69,15 @@ def migrate(
     if version > newest:
         raise StoreOpenError(
             f"{path}: schema {version} is newer than this release's {newest}; "
-            "install the release that wrote it"
+            "install the release that wrote it, or restore the backup"
+            f" {path.name}.v{newest}.bak that it made"
         )
     if version == newest:
         return version
     if version:
-        back_up(connection, path.with_name(f"{path.name}.v{version}.bak"))
+        target = path.with_name(f"{path.name}.v{version}.bak")
+        _need_room(connection, target)
+        back_up(connection, target, connect=connect)
     with transaction(connection):
         connection.execute(_LEDGER)
         for each in migrations:
@@ -88,15 +99,46 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def back_up(connection: sqlite3.Connection, target: Path) -> None:
-    """Copy the database, with what still lies in its WAL; it appears whole."""
+def back_up(
+    connection: sqlite3.Connection,
+    target: Path,
+    *,
+    connect: Callable[[Path], sqlite3.Connection] = connect,
+) -> None:
+    """Copy the database, with what still lies in its WAL; it appears whole.
+
+    Raises:
+        StoreOpenError: The copy could not be written; nothing was changed.
+    """
     temporary = target.with_name(f".{target.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(temporary)) as copy:
-        copy.execute("PRAGMA synchronous=FULL")
-        connection.backup(copy)
-    temporary.replace(target)
-    sync_folder(target.parent)
+    remove(temporary)
+    try:
+        with closing(connect(temporary)) as copy:
+            copy.execute("PRAGMA synchronous=FULL")
+            connection.backup(copy)
+        temporary.replace(target)
+        sync_folder(target.parent)
+    except (sqlite3.Error, OSError) as error:
+        remove(temporary)
+        raise StoreOpenError(
+            f"the backup {target} could not be written, nothing was migrated: {error}"
+        ) from error
+
+
+def _need_room(connection: sqlite3.Connection, target: Path) -> None:
+    """The backup, and what the migration writes to the log, must fit on the disk."""
+    pages, page_bytes = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "page_size")
+    )
+    need_bytes = pages * page_bytes + _SPARE_BYTES
+    free_bytes = shutil.disk_usage(target.parent).free
+    if free_bytes < need_bytes:
+        raise StoreOpenError(
+            f"{target.parent}: {free_bytes // 10**6} MB are free, but the backup before"
+            f" the migration needs {need_bytes // 10**6} MB; make room, or move"
+            " older .bak files away"
+        )
 
 
 def statements(script: str) -> Iterator[str]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from appliance.domain.event import Gap
 from appliance.storage.connection import (
     StoreOpenError,
     configure,
+    connect,
+    is_damage,
     limit_pages,
     transaction,
 )
+from appliance.storage.derived import derive
+from appliance.storage.fresh import complete, replace_damaged
 from appliance.storage.migrations import migrate, shipped
+from appliance.storage.patrol import TABLES
 from appliance.storage.records import (
     ACQUISITION,
     add_counters,
@@ -22,20 +27,75 @@ from appliance.storage.records import (
     open_meta,
     read_counters,
 )
+from appliance.storage.rescue import HELD_STAGES, debts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_CHECKED_BYTES = 32 * 1024 * 1024
 SHUTDOWN_REASON = "the last run was not shut down"
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was found in the file."""
+    """What was found in the file; `wreck` is what lay there, if it was damaged."""
 
     epoch: str
     counters: dict[str, int]
+    held: bool = False
+    """A wreck still owes rows of the outbox."""
+    wreck: Path | None = None
+    damage: str = ""
+
+
+def open_whole(
+    path: Path,
+    quota_bytes: int,
+    connect: Callable[[Path], sqlite3.Connection],
+    now_ns: int,
+) -> tuple[sqlite3.Connection, Opened]:
+    """Open the file for writing; a damaged one is set aside, and a fresh one opened.
+
+    Raises:
+        StoreOpenError: Durability is not to be had, a newer release wrote it, or the
+            disk refused.
+    """
+    try:
+        complete(path)
+        try:
+            return open_and_begin(path, quota_bytes, connect, now_ns)
+        except StoreOpenError as error:
+            if error.__cause__ is None or not is_damage(error.__cause__):
+                raise
+            damage = str(error.__cause__)
+        wreck = replace_damaged(path, now_ns=now_ns, connect=connect)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreOpenError(
+            f"{path} is damaged, and no other can be made: {error}"
+        ) from error
+    connection, opened = open_and_begin(path, quota_bytes, connect, now_ns)
+    return connection, replace(opened, wreck=wreck, damage=damage)
+
+
+def open_and_begin(
+    path: Path,
+    quota_bytes: int,
+    connect: Callable[[Path], sqlite3.Connection],
+    now_ns: int,
+) -> tuple[sqlite3.Connection, Opened]:
+    """Open the file as it is. Raises StoreOpenError."""
+    was_empty = path.exists() and path.stat().st_size == 0
+    connection = open_connection(path, quota_bytes, connect)
+    try:
+        if was_empty and not _has_schema(connection):
+            raise _damaged(path, "it is empty")
+        opened = begin(connection, path, now_ns, connect=connect)
+        _probe(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, opened
 
 
 def open_connection(
@@ -62,21 +122,59 @@ def open_connection(
     return connection
 
 
-def begin(connection: sqlite3.Connection, path: Path, now_ns: int) -> Opened:
+def begin(
+    connection: sqlite3.Connection,
+    path: Path,
+    now_ns: int,
+    *,
+    connect: Callable[[Path], sqlite3.Connection] = connect,
+) -> Opened:
     """Migrate, and declare once what a kill or a power failure lost.
 
     Raises:
         StoreOpenError: A newer release wrote it, or it cannot be read or written.
     """
     try:
-        migrate(connection, path, migrations=shipped(), now_ns=now_ns)
+        migrate(connection, path, migrations=shipped(), now_ns=now_ns, connect=connect)
         with transaction(connection):
             return _begun(connection, now_ns)
     except sqlite3.Error as error:
         raise StoreOpenError(f"{path}: {error}; run `buffer verify`") from error
 
 
+def _has_schema(connection: sqlite3.Connection) -> bool:
+    return (
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
+    )
+
+
+def _probe(connection: sqlite3.Connection, path: Path) -> None:
+    """Look at the ends of every table, and at all of a small file."""
+    verdict = "ok"
+    try:
+        for table in TABLES:
+            for order in ("ASC", "DESC"):
+                connection.execute(
+                    f"SELECT * FROM {table} ORDER BY rowid {order} LIMIT 1"  # noqa: S608 - names of ours
+                ).fetchall()
+        if path.stat().st_size <= _CHECKED_BYTES:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise StoreOpenError(f"{path}: {error}; run `buffer verify`") from error
+    if verdict != "ok":
+        raise _damaged(path, verdict)
+
+
+def _damaged(path: Path, why: str) -> StoreOpenError:
+    cause = sqlite3.DatabaseError(why)
+    cause.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    error = StoreOpenError(f"{path}: {why}")
+    error.__cause__ = cause
+    return error
+
+
 def _begun(connection: sqlite3.Connection, now_ns: int) -> Opened:
+    derive(connection)
     meta = open_meta(connection, now_ns)
     if not meta.clean_shutdown:
         gap = Gap(
@@ -88,4 +186,5 @@ def _begun(connection: sqlite3.Connection, now_ns: int) -> Opened:
         )
         add_counters(connection, insert_gap(connection, gap))
     mark(connection, now_ns, clean_shutdown=False)
-    return Opened(meta.epoch, read_counters(connection))
+    held = any(debt.stage < HELD_STAGES for debt in debts(connection))
+    return Opened(meta.epoch, read_counters(connection), held)

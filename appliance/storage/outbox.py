@@ -25,6 +25,7 @@ from appliance.wire.outbox import Stream
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
 READ_MAX_BYTES = 4 * 1024 * 1024
 """Half of what a frame of the link may hold."""
@@ -32,9 +33,14 @@ SHED_ORDER = (Stream.SNIPPET, Stream.SUMMARY, Stream.HEALTH)
 """Lowest class first. Events and gaps are never dropped."""
 _SHED_ROWS = 5000
 
-READ_SQL = {
-    stream: f"SELECT seq, content FROM outbox_{stream} WHERE seq > :after"  # noqa: S608 - a closed enum
+WEIGHTS_SQL = {
+    stream: f"SELECT seq, length(content) FROM outbox_{stream} WHERE seq > :after"  # noqa: S608 - a closed enum
     " ORDER BY seq LIMIT :limit"
+    for stream in Stream
+}
+READ_SQL = {
+    stream: f"SELECT seq, content FROM outbox_{stream}"  # noqa: S608 - a closed enum
+    " WHERE seq BETWEEN :first AND :through ORDER BY seq"
     for stream in Stream
 }
 
@@ -55,16 +61,23 @@ class StreamStatus:
     pending_bytes: int
 
 
-def contiguous(rows: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Return the rows up to the first hole or to READ_MAX_BYTES, at least one."""
-    kept: list[tuple[int, bytes]] = []
-    weight = 0
-    for seq, content in rows:
-        weight += len(content) + ROW_BYTES
-        if kept and (seq != kept[-1][0] + 1 or weight > READ_MAX_BYTES):
+def span_to_read(
+    weights: Sequence[tuple[int, int]], max_bytes: int
+) -> tuple[int, int] | None:
+    """Return the first and last of (number, bytes) up to the first hole or a bound.
+
+    At least one row, whatever it weighs; None where there is none.
+    """
+    if not weights:
+        return None
+    first = last = weights[0][0]
+    weight = weights[0][1] + ROW_BYTES
+    for seq, length in weights[1:]:
+        weight += length + ROW_BYTES
+        if seq != last + 1 or weight > min(max_bytes, READ_MAX_BYTES):
             break
-        kept.append((seq, content))
-    return kept
+        last = seq
+    return first, last
 
 
 def acknowledge(

@@ -7,23 +7,41 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance.domain.batch import Text, Waveform
+from appliance.domain.era import corrected
 from appliance.domain.sample import Quality
 from appliance.domain.tag import Tag, TagId
 from appliance.storage.chunks import Codec, Columns
-from appliance.storage.connection import StoreOpenError, read_only_uri
-from appliance.storage.history import BLOCKS_SQL, assemble
+from appliance.storage.clock import corrected_columns, read_offsets, stamped_spans
+from appliance.storage.connection import StoreOpenError
+from appliance.storage.history import (
+    BLOCKS_SQL,
+    ROWS_SQL,
+    assemble,
+    history_of,
+    statement_for,
+)
 from appliance.storage.packing import DamagedError
-from appliance.storage.records import event_of_row, read_counters, read_gaps
+from appliance.storage.reading import connect_to_read
+from appliance.storage.records import (
+    WAVEFORM_POINTS,
+    event_of_row,
+    read_counters,
+    read_gaps,
+)
+from appliance.storage.remembered import read_origins, read_words
 from appliance.wire.outbox import EventRow, Stream, decode_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from appliance.domain.event import Event, Gap
+    from appliance.domain.era import ClockOffset
+    from appliance.domain.event import Event, EventKind, Gap
+    from appliance.storage.history import History
 
 _FOR_EVER_NS = 2**63 - 1
 
@@ -36,11 +54,7 @@ def open_reader(path: Path) -> Iterator[BufferReader]:
         StoreOpenError: There is no buffer, or it cannot be read.
     """
     try:
-        connection = sqlite3.connect(
-            read_only_uri(path), uri=True, isolation_level=None
-        )
-        with closing(connection):
-            connection.execute("PRAGMA wal_autocheckpoint=0")
+        with closing(connect_to_read(path)) as connection:
             connection.execute("SELECT 1 FROM meta")
             yield BufferReader(connection)
     except sqlite3.Error as error:
@@ -70,13 +84,32 @@ class BufferReader:
         rows are the lowest and the highest value of each period.
         """
         number = self._number(tag)
-        blocks = self._connection.execute(
-            BLOCKS_SQL, {"tag": number, "from": from_ns, "to": to_ns}
-        ).fetchall()
-        columns, damaged = assemble(blocks, number, from_ns=from_ns, to_ns=to_ns)
-        if damaged:
-            raise DamagedError(f"{tag}: {damaged} blocks are damaged")
-        return columns
+        offsets = self.clock_offsets()
+        parts = []
+        for low, high in stamped_spans(from_ns, to_ns, offsets):
+            blocks = self._connection.execute(
+                BLOCKS_SQL, {"tag": number, "from": low, "to": high}
+            ).fetchall()
+            columns, damaged = assemble(blocks, number, from_ns=low, to_ns=high)
+            if damaged:
+                raise DamagedError(f"{tag}: {damaged} blocks are damaged")
+            parts.append(columns)
+        return corrected_columns(parts, offsets, from_ns=from_ns, to_ns=to_ns)
+
+    def history(self, tag: TagId, from_ns: int, to_ns: int, *, points: int) -> History:
+        """Return a tag's rows in [from_ns, to_ns], thinned; extremes survive."""
+        number, offsets = self._number(tag), self.clock_offsets()
+        parts, damaged = [], 0
+        for low, high in stamped_spans(from_ns, to_ns, offsets):
+            columns, broken = self._assembled(number, low, high, points=points)
+            parts.append(columns)
+            damaged += broken
+        whole = corrected_columns(parts, offsets, from_ns=from_ns, to_ns=to_ns)
+        return history_of(whole, points, damaged)
+
+    def clock_offsets(self) -> tuple[ClockOffset, ...]:
+        """Return what is known of wrong clocks; times of columns have it applied."""
+        return read_offsets(self._connection)
 
     def waveforms(
         self, tag: TagId, *, from_ns: int = 0, to_ns: int = _FOR_EVER_NS
@@ -87,12 +120,16 @@ class BufferReader:
             "SELECT tag, start_ns, sample_rate_hz, points, quality, status, content"
             " FROM waveform WHERE tag = ? AND start_ns BETWEEN ? AND ?"
             " ORDER BY start_ns, id",
-            (self._number(tag), from_ns, to_ns),
+            (self._number(tag), *self._widest(from_ns, to_ns)),
         )
+        offsets = self.clock_offsets()
         for number, start_ns, rate_hz, points, quality, status, content in rows:
+            meant_ns = corrected(start_ns, offsets)
+            if not from_ns <= meant_ns <= to_ns:
+                continue
             yield Waveform(
                 tag=number,
-                start_ns=start_ns,
+                start_ns=meant_ns,
                 sample_rate_hz=rate_hz,
                 points=codec.unpack_points(content, points),
                 quality=Quality(quality),
@@ -100,11 +137,8 @@ class BufferReader:
             )
 
     def waveform_points(self) -> int:
-        """Return how many points all stored waveforms have."""
-        (points,) = self._connection.execute(
-            "SELECT coalesce(sum(points), 0) FROM waveform"
-        ).fetchone()
-        return int(points)
+        """Return how many points of waveforms were ever stored."""
+        return self.counters().get(WAVEFORM_POINTS, 0)
 
     def texts(
         self, tag: TagId, *, from_ns: int = 0, to_ns: int = _FOR_EVER_NS
@@ -114,13 +148,17 @@ class BufferReader:
             "SELECT tag, source_time_ns, quality, status, is_integer, content"
             " FROM text WHERE tag = ? AND source_time_ns BETWEEN ? AND ?"
             " ORDER BY source_time_ns, id",
-            (self._number(tag), from_ns, to_ns),
+            (self._number(tag), *self._widest(from_ns, to_ns)),
         )
+        offsets = self.clock_offsets()
         for number, time_ns, quality, status, is_integer, content in rows:
+            meant_ns = corrected(time_ns, offsets)
+            if not from_ns <= meant_ns <= to_ns:
+                continue
             words = content.decode("utf-8", "surrogatepass")
             yield Text(
                 tag=number,
-                source_time_ns=time_ns,
+                source_time_ns=meant_ns,
                 content=int(words) if is_integer else words,
                 quality=Quality(quality),
                 status=status,
@@ -132,14 +170,39 @@ class BufferReader:
         """Return the events of [from_ns, to_ns] in the order they were committed."""
         rows = self._connection.execute(
             "SELECT content FROM event WHERE time_ns BETWEEN ? AND ? ORDER BY seq",
-            (from_ns, to_ns),
+            self._widest(from_ns, to_ns),
         )
-        decoded = (decode_row(Stream.EVENT, content) for (content,) in rows)
-        return tuple(event_of_row(row) for row in decoded if isinstance(row, EventRow))
+        offsets = self.clock_offsets()
+        events = (_event_of(content) for (content,) in rows)
+        meant = (replace(e, time_ns=corrected(e.time_ns, offsets)) for e in events)
+        return tuple(event for event in meant if from_ns <= event.time_ns <= to_ns)
+
+    def last_words(self, kind: EventKind) -> dict[str, Event]:
+        """Return the last event of each alarm (by its id) or anomaly (by asset)."""
+        words = read_words(self._connection, kind)
+        return {subject: _event_of(content) for subject, content in words.items()}
+
+    def origins(self) -> dict[str, int]:
+        """Return the highest number heard of each other process's epoch."""
+        return read_origins(self._connection)
+
+    def untold_gaps(self) -> tuple[Gap, ...]:
+        """Return the gaps of acquisition that no event tells yet."""
+        return read_gaps(self._connection, "WHERE id IN (SELECT gap FROM untold)")
 
     def gaps(self) -> tuple[Gap, ...]:
         """Return every declared gap, oldest declaration first."""
         return read_gaps(self._connection)
+
+    def tier(self, period_s: int) -> tuple[int, int]:
+        """Return bytes and rows of a tier: 0 for raw samples, or a roll-up's period."""
+        weight, rows = self._connection.execute(
+            "SELECT coalesce(sum(length(chunk.content)), 0),"
+            " coalesce(sum(times.rows), 0) FROM chunk JOIN times"
+            " ON chunk.times = times.id WHERE chunk.period_s = ?",
+            (period_s,),
+        ).fetchone()
+        return int(weight), int(rows)
 
     def unfilled(self) -> dict[TagId, int]:
         """Return which tags still lack something, and since when."""
@@ -152,8 +215,31 @@ class BufferReader:
         """Return the committed counters."""
         return read_counters(self._connection)
 
+    def _assembled(
+        self, number: int, from_ns: int, to_ns: int, *, points: int
+    ) -> tuple[Columns, int]:
+        span = {"tag": number, "from": from_ns, "to": to_ns}
+        (rows,) = self._connection.execute(ROWS_SQL, span).fetchone()
+        for statement in dict.fromkeys((statement_for(rows, points), BLOCKS_SQL)):
+            blocks = self._connection.execute(statement, span).fetchall()
+            columns, damaged = assemble(blocks, number, from_ns=from_ns, to_ns=to_ns)
+            if not damaged:
+                break
+        return columns, damaged
+
+    def _widest(self, from_ns: int, to_ns: int) -> tuple[int, int]:
+        """Return one span of all stamps that may be meant."""
+        spans = stamped_spans(from_ns, to_ns, self.clock_offsets())
+        return spans[0][0], spans[-1][1]
+
     def _number(self, tag: TagId) -> int:
         row = self._connection.execute(
             "SELECT id FROM tag WHERE name = ?", (tag,)
         ).fetchone()
         return 0 if row is None else int(row[0])
+
+
+def _event_of(content: bytes) -> Event:
+    row = decode_row(Stream.EVENT, content)
+    assert isinstance(row, EventRow), "the event stream has rows of this kind alone"
+    return event_of_row(row)

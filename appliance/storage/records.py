@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from appliance.domain.event import Event, EventKind, Gap
 from appliance.domain.tag import TagId
+from appliance.storage.remembered import note_event
 from appliance.wire.outbox import EventRow, GapRow, Stream, encode_row
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ DELIVERED = "delivered"
 DECLARED_GAPS = "declared_gaps"
 PENDING_BYTES = "pending_bytes"
 
+WAVEFORM_POINTS = "waveform_points_stored"
+EVENT_BYTES = "event_bytes"
+"""What the event log takes, about."""
+
 ROW_BYTES = 24
 """What a row of the outbox takes in the file beside its content, about."""
 
@@ -48,6 +53,11 @@ class Meta:
 def outbox_counter(stream: str, what: str) -> str:
     """Return the name of a stream's counter."""
     return f"outbox_{stream}_{what}"
+
+
+def tier_counter(period_s: int) -> str:
+    """Return the name of the counter of a tier's bytes (0: raw samples)."""
+    return f"chunk_bytes_{period_s}"
 
 
 def open_meta(connection: sqlite3.Connection, now_ns: int) -> Meta:
@@ -133,6 +143,8 @@ def insert_event(
         "INSERT INTO event VALUES (?, ?, ?, ?)",
         (seq, event.time_ns, event.kind, content),
     )
+    counted[EVENT_BYTES] += len(content) + ROW_BYTES
+    note_event(connection, event, content)
     return int(seq)
 
 
@@ -162,7 +174,7 @@ def write_gap(connection: sqlite3.Connection, gap: Gap) -> dict[str, int]:
 
 def record_gap(connection: sqlite3.Connection, gap: Gap) -> None:
     """Record a gap here only: the cloud was promised nothing of it."""
-    connection.execute(
+    cursor = connection.execute(
         'INSERT INTO gap (what, reason, from_ns, to_ns, "count", first, through)'
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
@@ -175,13 +187,27 @@ def record_gap(connection: sqlite3.Connection, gap: Gap) -> None:
             gap.through,
         ),
     )
+    if gap.what == ACQUISITION:
+        connection.execute("INSERT INTO untold VALUES (?)", (cursor.lastrowid,))
 
 
-def read_gaps(connection: sqlite3.Connection) -> tuple[Gap, ...]:
-    """Return every declared gap, oldest declaration first."""
+def extend_gap(connection: sqlite3.Connection, gap: Gap) -> None:
+    """Widen the last gap of this kind and reason, so that gaps do not fill the disk."""
+    cursor = connection.execute(
+        "UPDATE gap SET from_ns = min(from_ns, ?), to_ns = max(to_ns, ?),"
+        ' "count" = "count" + ? WHERE id ='
+        " (SELECT max(id) FROM gap WHERE what = ? AND reason = ?)",
+        (gap.from_ns, gap.to_ns, gap.count, gap.what, gap.reason),
+    )
+    if cursor.rowcount == 0:
+        record_gap(connection, gap)
+
+
+def read_gaps(connection: sqlite3.Connection, where: str = "") -> tuple[Gap, ...]:
+    """Return every declared gap (or those `where`), oldest declaration first."""
     rows = connection.execute(
-        'SELECT what, reason, from_ns, to_ns, "count", first, through'
-        " FROM gap ORDER BY id"
+        'SELECT what, reason, from_ns, to_ns, "count", first, through'  # noqa: S608 - conditions of ours
+        f" FROM gap {where} ORDER BY id"
     )
     return tuple(Gap(*row) for row in rows)
 

@@ -1,8 +1,10 @@
 """Bounded disk: decimate before drop, lowest class first, every loss declared.
 
-Classes from the lowest: waveforms, texts, raw samples (first reduced to roll-ups of
-a minute), roll-ups, then the outbox's snippets, summaries and health. Events and
-gaps are not dropped. Every function is one small step inside a transaction.
+Classes from the lowest: waveforms, texts, samples (by tiers, see `tiers`), then the
+outbox's snippets, summaries and health, then ordinary events of the log. Trips,
+safety, alarms, anomalies and audit are never dropped: what all others may take ends
+below the quota (`commit.RESERVE_PART`). Each function is one small step inside a
+transaction.
 """
 
 from __future__ import annotations
@@ -11,32 +13,29 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from appliance.domain.event import Gap
-from appliance.storage.chunks import Codec, Columns, stacked
-from appliance.storage.fold import (
-    Block,
-    StoredChunk,
-    delete_chunks,
-    insert_blocks,
-    unpack_chunk,
+from appliance.domain.event import EventKind, Gap
+from appliance.storage.records import (
+    DROPPED,
+    EVENT_BYTES,
+    ROW_BYTES,
+    add_counters,
+    extend_gap,
 )
-from appliance.storage.packing import DamagedError
-from appliance.storage.records import DECIMATED, DROPPED, add_counters, record_gap
-from appliance.storage.rollups import PERIOD_S, Rollups, pack_rollups, roll_up
+from appliance.storage.tiers import REASON
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
     from pathlib import Path
 
-REASON = "storage quota"
-_STEP_CHUNKS = 64
+ORDINARY = frozenset(
+    {EventKind.SOURCE, EventKind.GAP, EventKind.MODEL, EventKind.SYSTEM}
+)
+"""Events that may leave the log when nothing below them is left. The others (trips,
+safety, alarms, anomalies, audit) stay for ever."""
+GAPS_MAX = 5000
+"""Records of gaps; beyond, the oldest of one kind and reason share one."""
 _STEP_ROWS = 1000
 _VACUUM_PAGES = 2000
-_CHUNK_SQL = """
-SELECT chunk.id, chunk.tag, chunk.period_s, times.rows, times.content, chunk.content
-FROM chunk JOIN times ON chunk.times = times.id WHERE chunk.id = ?
-"""
 _DROPPABLE = {"waveform": "start_ns", "text": "source_time_ns"}
 
 
@@ -92,108 +91,66 @@ def drop_oldest(connection: sqlite3.Connection, table: str, limit_bytes: int) ->
     return len(ids)
 
 
-def oldest_chunks(
-    connection: sqlite3.Connection, period_s: int, limit_bytes: int
-) -> list[StoredChunk]:
-    """Return the chunks of the oldest times, raw ones or roll-ups, up to a bound."""
+def drop_events(connection: sqlite3.Connection, limit_bytes: int) -> int:
+    """Drop about `limit_bytes` of the oldest ordinary events; return how many.
+
+    Only from the log here: what the cloud was promised of them still waits for it.
+    """
+    marks = ", ".join("?" * len(ORDINARY))
     rows = connection.execute(
-        "SELECT chunk.id, length(chunk.content) FROM times"
-        " JOIN chunk ON chunk.times = times.id"
-        " WHERE chunk.period_s = ? ORDER BY times.start_ns LIMIT ?",
-        (period_s, _STEP_CHUNKS),
+        f"SELECT seq, length(content) + {ROW_BYTES}, time_ns FROM event"  # noqa: S608 - names of ours
+        f" WHERE kind IN ({marks}) ORDER BY seq LIMIT {_STEP_ROWS}",
+        tuple(ORDINARY),
     ).fetchall()
-    return [
-        StoredChunk(*row)
-        for number, _ in _up_to(rows, limit_bytes)
-        for row in connection.execute(_CHUNK_SQL, (number,))
-    ]
-
-
-def decimated(chunks: Sequence[StoredChunk]) -> tuple[list[Block], list[StoredChunk]]:
-    """Return roll-ups of raw chunks, and the chunks that can no longer be read."""
-    codec = Codec()
-    damaged: list[StoredChunk] = []
-    parts: dict[int, list[Columns]] = {}
-    for chunk in chunks:
-        try:
-            parts.setdefault(chunk.tag, []).append(unpack_chunk(codec, chunk))
-        except DamagedError:
-            damaged.append(chunk)
-    blocks = [
-        _rollup_block(codec, tag, roll_up(stacked(each).ordered(), PERIOD_S))
-        for tag, each in parts.items()
-        if each
-    ]
-    return blocks, damaged
-
-
-def replace_by_rollups(
-    connection: sqlite3.Connection,
-    chunks: Sequence[StoredChunk],
-    blocks: Sequence[Block],
-    damaged: Sequence[StoredChunk],
-) -> dict[str, int]:
-    """Put roll-ups in the place of raw chunks; return what to count."""
-    lost = sum(chunk.rows for chunk in damaged)
-    kept = sum(chunk.rows for chunk in chunks) - lost
-    counted = {DECIMATED: kept, DROPPED: lost}
-    from_ns, to_ns = _span(connection, chunks)
-    insert_blocks(connection, blocks, PERIOD_S)
-    delete_chunks(connection, [chunk.id for chunk in chunks])
-    if kept:
-        reason = f"{REASON}: reduced to {PERIOD_S} s"
-        extend_gap(connection, Gap("raw", reason, from_ns, to_ns, kept))
-    if lost:
-        extend_gap(connection, Gap("raw", "damaged", from_ns, to_ns, lost))
-    add_counters(connection, counted)
-    return counted
-
-
-def drop_rollups(connection: sqlite3.Connection, chunks: Sequence[StoredChunk]) -> None:
-    """Drop roll-ups; their samples were counted when they were decimated."""
-    from_ns, to_ns = _span(connection, chunks)
-    rows = sum(chunk.rows for chunk in chunks)
-    delete_chunks(connection, [chunk.id for chunk in chunks])
-    extend_gap(connection, Gap("rollup", REASON, from_ns, to_ns, rows))
-
-
-def extend_gap(connection: sqlite3.Connection, gap: Gap) -> None:
-    """Widen the last gap of this kind and reason, so that gaps do not fill the disk."""
-    cursor = connection.execute(
-        "UPDATE gap SET from_ns = min(from_ns, ?), to_ns = max(to_ns, ?),"
-        ' "count" = "count" + ? WHERE id ='
-        " (SELECT max(id) FROM gap WHERE what = ? AND reason = ?)",
-        (gap.from_ns, gap.to_ns, gap.count, gap.what, gap.reason),
+    dropped = rows[: len(_up_to([row[:2] for row in rows], limit_bytes))]
+    if not dropped:
+        return 0
+    times = [row[2] for row in dropped]
+    connection.executemany(
+        "DELETE FROM event WHERE seq = ?", [(row[0],) for row in dropped]
     )
-    if cursor.rowcount == 0:
-        record_gap(connection, gap)
+    extend_gap(
+        connection, Gap("event_log", REASON, min(times), max(times), len(dropped))
+    )
+    add_counters(connection, {EVENT_BYTES: -sum(row[1] for row in dropped)})
+    return len(dropped)
+
+
+def join_gaps(connection: sqlite3.Connection) -> int:
+    """Make one of the oldest gaps of each kind and reason, where there are many.
+
+    Only of those that were told; counts add up, the interval spans them. Returns how
+    many records were saved.
+    """
+    (many,) = connection.execute("SELECT count(*) FROM gap").fetchone()
+    if many <= GAPS_MAX:
+        return 0
+    oldest = (
+        "SELECT id FROM gap WHERE id NOT IN (SELECT gap FROM untold)"  # noqa: S608 - a number of ours
+        f" ORDER BY id LIMIT {GAPS_MAX // 2}"
+    )
+    groups = connection.execute(
+        "SELECT min(id), max(id), what, reason, min(from_ns), max(to_ns),"  # noqa: S608 - numbers of ours
+        ' iif(min("count") < 0, -1, sum("count")), min(first), max(through)'
+        f" FROM gap WHERE id IN ({oldest}) GROUP BY what, reason HAVING count(*) > 1"
+    ).fetchall()
+    saved = 0
+    for first_id, last_id, what, reason, *widened in groups:
+        cursor = connection.execute(
+            "DELETE FROM gap WHERE id > ? AND id <= ? AND what = ? AND reason = ?"
+            " AND id NOT IN (SELECT gap FROM untold)",
+            (first_id, last_id, what, reason),
+        )
+        saved += cursor.rowcount
+        connection.execute(
+            'UPDATE gap SET from_ns = ?, to_ns = ?, "count" = ?, first = ?,'
+            " through = ? WHERE id = ?",
+            (*widened, first_id),
+        )
+    return saved
 
 
 def _up_to(rows: list[tuple[int, int]], limit_bytes: int) -> list[tuple[int, int]]:
     """Return the first (id, bytes) that reach the bound together; at least one."""
     weights = accumulate(weight for _, weight in rows)
     return rows[: sum(weight < limit_bytes for weight in weights) + 1]
-
-
-def _span(
-    connection: sqlite3.Connection, chunks: Sequence[StoredChunk]
-) -> tuple[int, int]:
-    spans = [
-        connection.execute(
-            "SELECT times.start_ns, times.end_ns FROM chunk"
-            " JOIN times ON chunk.times = times.id WHERE chunk.id = ?",
-            (chunk.id,),
-        ).fetchone()
-        for chunk in chunks
-    ]
-    return min(span[0] for span in spans), max(span[1] for span in spans)
-
-
-def _rollup_block(codec: Codec, tag: int, rollups: Rollups) -> Block:
-    return Block(
-        start_ns=int(rollups.start_ns[0]),
-        end_ns=int(rollups.start_ns[-1]) + PERIOD_S * 10**9 - 1,
-        rows=len(rollups),
-        times=codec.pack_times(rollups.start_ns),
-        values=[(tag, pack_rollups(codec, rollups))],
-    )

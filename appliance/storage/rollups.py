@@ -13,12 +13,18 @@ from appliance.storage.integers import pack_integers, unpack_integers
 from appliance.storage.packing import seal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from appliance.domain.batch import TimeColumn, ValueColumn
     from appliance.storage.chunks import Codec, Columns
 
-PERIOD_S = 60
+RAW = 0
+PERIODS_S = (1, 60, 3600)
+"""The tiers below raw samples, finest first."""
+_ROWS_MIN = 8
+"""Fewer rows than these take less room as they are than a roll-up of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +76,57 @@ def roll_up(columns: Columns, period_s: int) -> Rollups:
     )
 
 
+def merged(parts: Sequence[Rollups], period_s: int) -> Rollups:
+    """Reduce roll-ups to a coarser period, or parts of one period to one row.
+
+    Counts and extremes are exact, mean and deviation to rounding: the deviation by
+    the sum of squares within and between the parts, which cancels nothing.
+    """
+    rows = _stacked(parts)
+    period_ns = period_s * 10**9
+    start_ns, first, each = np.unique(
+        rows.start_ns // period_ns * period_ns, return_index=True, return_counts=True
+    )
+    none = rows.count == 0
+    share = rows.count.astype(np.float64)
+    count = np.add.reduceat(rows.count, first)
+    nothing = count == 0
+    shift = _centre(rows.mean, ~none)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        middle = np.where(none, 0.0, rows.mean - shift)
+        mean = np.add.reduceat(share * middle, first) / count
+        apart = np.where(none, 0.0, middle - np.repeat(mean, each))
+        within = np.where(none, 0.0, rows.std)
+        squares = share * (within * within + apart * apart)
+        std = np.sqrt(np.add.reduceat(squares, first) / count)
+    low = np.minimum.reduceat(np.where(none, np.inf, rows.min), first)
+    high = np.maximum.reduceat(np.where(none, -np.inf, rows.max), first)
+    return Rollups(
+        start_ns=start_ns,
+        count=count,
+        bad=np.add.reduceat(rows.bad, first),
+        min=np.where(nothing, np.nan, low),
+        max=np.where(nothing, np.nan, high),
+        mean=np.where(nothing, np.nan, mean + shift),
+        std=np.where(nothing, np.nan, std),
+    )
+
+
+def worthwhile_period_s(times: TimeColumn) -> int:
+    """Return the finest period that makes raw rows of these times clearly fewer."""
+    for period_s in PERIODS_S[:-1]:
+        periods = np.count_nonzero(np.diff(times // (period_s * 10**9))) + 1
+        if len(times) >= _ROWS_MIN * periods:
+            return period_s
+    return PERIODS_S[-1]
+
+
+def coarser_s(period_s: int) -> int | None:
+    """Return the period of the next tier; None below the last."""
+    beyond = [each for each in PERIODS_S if each > period_s]
+    return beyond[0] if beyond else None
+
+
 def pack_rollups(codec: Codec, rollups: Rollups) -> bytes:
     """Return the sealed block of everything but the times."""
     out = codec.packer()
@@ -87,6 +144,26 @@ def unpack_rollups(codec: Codec, sealed: bytes, times: TimeColumn) -> Rollups:
     count, bad = (unpack_integers(source, rows) for _ in range(2))
     low, high, mean, std = (unpack_floats(source, rows) for _ in range(4))
     return Rollups(times, count, bad, low, high, mean, std)
+
+
+def unpack_extremes(
+    codec: Codec, sealed: bytes, rows: int
+) -> tuple[NDArray[np.int64], ValueColumn, ValueColumn]:
+    """Return count, minimum and maximum alone: a trend needs no more. As above."""
+    source = codec.unpacker(sealed)
+    count, _ = (unpack_integers(source, rows) for _ in range(2))
+    low, high = (unpack_floats(source, rows) for _ in range(2))
+    return count, low, high
+
+
+def _stacked(parts: Sequence[Rollups]) -> Rollups:
+    """Return the rows of all parts in the order of time."""
+    names = ("start_ns", "count", "bad", "min", "max", "mean", "std")
+    columns = [
+        np.concatenate([getattr(part, name) for part in parts]) for name in names
+    ]
+    order = np.argsort(columns[0], kind="stable")
+    return Rollups(*(column[order] for column in columns))
 
 
 def _centre(values: ValueColumn, good: NDArray[np.bool_]) -> float:

@@ -16,20 +16,38 @@ from typing import TYPE_CHECKING, Any
 
 import aiosqlite
 
+from appliance.domain.diagnostic import Diagnostic
 from appliance.storage import outbox
+from appliance.storage.clock import (
+    OFFSETS_SQL,
+    corrected_columns,
+    note_clock,
+    offsets_of,
+    read_eras,
+    read_offsets,
+    stamped_spans,
+)
+from appliance.storage.cipher import connecting
 from appliance.storage.connection import (
     StoreUnavailableError,
     Writer,
-    connect,
-    read_only_uri,
+    is_damage,
     writing_alone,
 )
-from appliance.storage.counters import status_of
-from appliance.storage.disk import Disk
+from appliance.storage.counters import IN_FLIGHT, status_of
+from appliance.storage.disk import Disk, SameFile
 from appliance.storage.group import GroupCommit
-from appliance.storage.history import BLOCKS_SQL, History, assemble, thinned
+from appliance.storage.history import (
+    BLOCKS_SQL,
+    ROWS_SQL,
+    assemble,
+    history_of,
+    statement_for,
+)
+from appliance.storage.mending import Mender, Place
 from appliance.storage.newest import note_unfilled, resume_points
-from appliance.storage.opening import Opened, begin, open_connection
+from appliance.storage.opening import Opened, open_whole
+from appliance.storage.reading import connect_to_read
 from appliance.storage.records import (
     DELIVERED,
     mark,
@@ -45,14 +63,18 @@ if TYPE_CHECKING:
 
     from appliance.config.model import StorageSettings
     from appliance.domain.batch import Batch
+    from appliance.domain.era import ClockOffset, Era
     from appliance.domain.event import Event, Gap
     from appliance.domain.ports import Clock
     from appliance.domain.tag import Tag, TagId
+    from appliance.storage.chunks import Columns
+    from appliance.storage.history import History
     from appliance.storage.outbox import StreamStatus
     from appliance.storage.retention import Usage
 
 log = logging.getLogger(__name__)
 
+_FETCHED_ROWS = 64
 MEMORY_BYTES = 32 * 1024 * 1024
 """What may wait for a disk that refuses, of samples and of outbox rows each."""
 
@@ -64,38 +86,46 @@ async def open_store(
     clock: Clock,
     *,
     memory_bytes: int = MEMORY_BYTES,
-    connect: Callable[[Path], sqlite3.Connection] = connect,
+    connect: Callable[[Path], sqlite3.Connection] | None = None,
 ) -> AsyncIterator[BufferStore]:
     """Open the buffer for writing; leaving commits the rest and closes it.
 
+    A damaged file is set aside, and what can be read of it salvaged by `store.run()`.
     Nothing is committed periodically until somebody awaits `store.run()`.
 
     Raises:
-        StoreOpenError: Another process writes it, a newer release wrote it, it is
-            damaged, or the file system does not give what durability rests on.
+        StoreOpenError: Another process writes it, a newer release wrote it, its key
+            is missing, or the file system does not give what durability rests on.
     """
     with writing_alone(path):
-        writer = Writer(partial(open_connection, path, settings.quota_bytes, connect))
+        if connect is None:
+            connect = await asyncio.to_thread(connecting, path, settings.key_file)
+        place = Place(path, settings.quota_bytes, connect)
+        found: list[Opened] = []
+
+        def opening() -> sqlite3.Connection:
+            connection, opened = open_whole(
+                path, settings.quota_bytes, place.connect, clock.utc_ns()
+            )
+            found.append(opened)
+            return connection
+
+        writer = Writer(opening)
         try:
             await writer.open()
-            opened = await writer.run(partial(begin, path=path, now_ns=clock.utc_ns()))
-            async with aiosqlite.connect(
-                read_only_uri(path), uri=True, isolation_level=None
-            ) as reader:
-                await reader.execute("PRAGMA wal_autocheckpoint=0")
-                store = BufferStore(
-                    Disk(writer),
-                    reader,
-                    opened,
-                    path=path,
-                    settings=settings,
-                    clock=clock,
-                    memory_bytes=memory_bytes,
-                )
-                try:
-                    yield store
-                finally:
-                    await store.close()
+            store = BufferStore(
+                place,
+                writer,
+                found[-1],
+                settings=settings,
+                clock=clock,
+                memory_bytes=memory_bytes,
+            )
+            try:
+                await store.open_reader()
+                yield store
+            finally:
+                await store.close()
         finally:
             await writer.close()
 
@@ -108,25 +138,34 @@ class BufferStore:
 
     def __init__(
         self,
-        disk: Disk,
-        reader: aiosqlite.Connection,
+        place: Place,
+        writer: Writer,
         opened: Opened,
         *,
-        path: Path,
         settings: StorageSettings,
         clock: Clock,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self.epoch = opened.epoch
-        self._disk = disk
-        self._reader = reader
+        self._place = place
+        self._disk = disk = Disk(writer)
+        self._reader: aiosqlite.Connection | None = None
         self._settings = settings
         self._clock = clock
         self._committed = Counter(opened.counters)
+        self._mender = Mender(
+            place,
+            disk,
+            writer,
+            opened,
+            clock=clock,
+            committed=self._committed,
+            reopened=self._use_fresh,
+        )
         self._group = GroupCommit(
             disk, clock, committed=self._committed, memory_bytes=memory_bytes
         )
-        self._upkeep = Upkeep(disk, path, settings, self._committed)
+        self._upkeep = self._make_upkeep()
         self._one_at_a_time = asyncio.Lock()
         self._folded_s = clock.now_s()
 
@@ -141,9 +180,52 @@ class BufferStore:
         return not self._disk.last_error
 
     @property
+    def tiers(self) -> Mapping[int, int]:
+        """What each tier took when it was last measured: bytes by period in seconds."""
+        return self._upkeep.tiers
+
+    @property
     def usage(self) -> Usage | None:
         """What the buffer took on disk when it was last measured."""
         return self._upkeep.usage
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What is wrong with the buffer, while it is."""
+        found = self._mender.diagnostics
+        if self.healthy:
+            return found
+        waiting = self.counters()[IN_FLIGHT]
+        return (
+            Diagnostic(
+                "disk",
+                f"nothing can be recorded ({self.last_error}); {waiting} samples, the"
+                " newest, wait in memory",
+                "make room on the disk, or mount it for writing; recording goes on by"
+                " itself",
+                priority="high",
+            ),
+            *found,
+        )
+
+    def take_news(self) -> list[Event]:
+        """Return what people should know of the buffer, once."""
+        news = list(self._mender.news)
+        self._mender.news.clear()
+        return news
+
+    async def open_reader(self) -> None:
+        """Open the connection that reads beside the writer.
+
+        Raises:
+            sqlite3.Error: It cannot be had.
+        """
+        old = self._reader
+        self._reader = await aiosqlite.Connection(
+            partial(connect_to_read, self._place.path, shared=True), _FETCHED_ROWS
+        )
+        if old is not None:
+            await old.close()
 
     async def register(self, tags: Sequence[Tag]) -> dict[TagId, int]:
         """Return the number of each tag, for ever.
@@ -151,7 +233,9 @@ class BufferStore:
         Raises:
             StoreUnavailableError: The disk refused.
         """
-        return await self._disk.change(partial(register_tags, tags=tags))
+        numbers = await self._disk.change(partial(register_tags, tags=tags))
+        self._mender.tags |= {numbers[tag.id]: tag for tag in tags}
+        return numbers
 
     async def resume_points(self) -> dict[int, int]:
         """Return up to which source time the past of each tag number is here, whole.
@@ -208,6 +292,11 @@ class BufferStore:
 
     async def run(self) -> None:
         """Commit every `commit_period_s`, and keep the file in shape, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._commit_periodically(), name="store.commit")
+            tasks.create_task(self._mender.run(), name="store.mender")
+
+    async def _commit_periodically(self) -> None:
         while True:
             await self._clock.sleep(self._settings.commit_period_s)
             try:
@@ -241,17 +330,31 @@ class BufferStore:
             await self._upkeep.retain()
 
     async def outbox_read(
-        self, stream: Stream, after: int, limit: int
+        self,
+        stream: Stream,
+        after: int,
+        limit: int,
+        *,
+        max_bytes: int = outbox.READ_MAX_BYTES,
     ) -> list[tuple[int, bytes]]:
         """Return contiguous rows from the first one beyond `after`, at most `limit`.
+
+        And no more than `max_bytes`, nor than half a frame of the link; at least one.
 
         Raises:
             StoreUnavailableError: The disk refused.
         """
-        rows = await self._fetch(
-            outbox.READ_SQL[stream], {"after": after, "limit": limit}
-        )
-        return outbox.contiguous([(row[0], row[1]) for row in rows])
+        if self._mender.held:
+            return []  # older rows are still on their way here from a wreck
+        asked = {"after": after, "limit": limit}
+        weights = await self._fetch(outbox.WEIGHTS_SQL[stream], asked)
+        span = outbox.span_to_read([(row[0], row[1]) for row in weights], max_bytes)
+        if span is None:
+            return []
+        # Acknowledged meanwhile: a row less at the front, and still no hole.
+        wanted = {"first": span[0], "through": span[1]}
+        rows = await self._fetch(outbox.READ_SQL[stream], wanted)
+        return [(row[0], row[1]) for row in rows]
 
     async def outbox_ack(self, epoch: str, stream: Stream, through: int) -> int:
         """Remove the rows up to a number, as delivered; return how many there were.
@@ -262,6 +365,8 @@ class BufferStore:
         """
         if epoch != self.epoch:
             raise outbox.AckRefusedError(f"{epoch} is not the epoch {self.epoch}")
+        if self._mender.held:
+            raise StoreUnavailableError("rows of the outbox are being salvaged")
         work = partial(outbox.acknowledge, stream=stream, through=through)
         counted: Counter[str] = await self._disk.change(work, self._committed.update)
         return counted[outbox_counter(stream, DELIVERED)]
@@ -284,17 +389,31 @@ class BufferStore:
         Raises:
             StoreUnavailableError: The disk refused.
         """
-        rows = await self._fetch(BLOCKS_SQL, {"tag": tag, "from": from_ns, "to": to_ns})
-        work = partial(assemble, rows, tag, from_ns=from_ns, to_ns=to_ns)
-        columns, damaged = await asyncio.to_thread(work)
-        kept = thinned(columns, points)
-        return History(
-            kept.source_time_ns,
-            kept.value,
-            kept.quality,
-            damaged,
-            kept.server_time_ns,
-        )
+        offsets = offsets_of(await self._fetch(OFFSETS_SQL, {}))
+        parts, damaged = [], 0
+        for low, high in stamped_spans(from_ns, to_ns, offsets):
+            columns, broken = await self._assembled(tag, low, high, points=points)
+            parts.append(columns)
+            damaged += broken
+        whole = corrected_columns(parts, offsets, from_ns=from_ns, to_ns=to_ns)
+        return history_of(whole, points, damaged)
+
+    async def clock_record(self) -> tuple[tuple[Era, ...], tuple[ClockOffset, ...]]:
+        """Return the eras of the clock, and what is known of them, oldest first.
+
+        Raises:
+            StoreUnavailableError: The disk refused.
+        """
+        eras = await self._disk.ask(read_eras)
+        return eras, await self._disk.ask(read_offsets)
+
+    async def note_clock(self, era: Era | None, offsets: Sequence[ClockOffset]) -> None:
+        """Append to the record of the clock.
+
+        Raises:
+            StoreUnavailableError: The disk refused.
+        """
+        await self._disk.change(partial(note_clock, era=era, offsets=offsets))
 
     def counters(self) -> dict[str, int]:
         """Return the conservation law's counters (see `storage.counters`)."""
@@ -308,6 +427,20 @@ class BufferStore:
             await self._disk.change(partial(mark, now_ns=now_ns, clean_shutdown=True))
         except StoreUnavailableError as error:
             log.error("the buffer could not be closed cleanly: %s", error)  # noqa: TRY400 - it ends here; a trace says nothing more
+        self._mender.close()
+        if self._reader is not None:
+            await self._reader.close()
+
+    def _make_upkeep(self) -> Upkeep:
+        return Upkeep(
+            SameFile(self._disk), self._place.path, self._settings, self._committed
+        )
+
+    async def _use_fresh(self) -> None:
+        """The file was replaced: nothing that is known of the old one is of use."""
+        self._disk.generation += 1
+        self._upkeep = self._make_upkeep()
+        await self.open_reader()
 
     async def _retain_if_possible(self) -> None:
         try:
@@ -315,12 +448,30 @@ class BufferStore:
         except StoreUnavailableError:
             log.debug("retention is to be tried again: %s", self.last_error)
 
+    async def _assembled(
+        self, tag: int, from_ns: int, to_ns: int, *, points: int
+    ) -> tuple[Columns, int]:
+        """Return the rows stamped in [from_ns, to_ns], and how many blocks are bad."""
+        span = {"tag": tag, "from": from_ns, "to": to_ns}
+        ((rows,),) = await self._fetch(ROWS_SQL, span)
+        for statement in dict.fromkeys((statement_for(rows, points), BLOCKS_SQL)):
+            blocks = await self._fetch(statement, span)
+            work = partial(assemble, blocks, tag, from_ns=from_ns, to_ns=to_ns)
+            columns, damaged = await asyncio.to_thread(work)
+            if not damaged:
+                break
+        return columns, damaged
+
     async def _fetch(
         self, sql: str, parameters: Mapping[str, int]
     ) -> list[tuple[Any, ...]]:
         """Read beside the writer, so that a slow fsync holds up no screen."""
+        assert self._reader is not None, "open"
+        generation = self._disk.generation
         try:
             rows = await self._reader.execute_fetchall(sql, parameters)
         except sqlite3.Error as error:
+            if is_damage(error):
+                await self._disk.condemn(str(error), generation)
             raise StoreUnavailableError(str(error)) from error
         return [tuple(row) for row in rows]

@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from appliance.storage import fold, outbox, retention
+from appliance.storage import fold, outbox, retention, tiers
 from appliance.storage.connection import pages_bytes_of, wal_bytes_of
 from appliance.storage.newest import note_newest
 from appliance.storage.packing import DamagedError
@@ -17,7 +17,7 @@ from appliance.storage.records import (
     PENDING_BYTES,
     outbox_counter,
 )
-from appliance.storage.rollups import PERIOD_S
+from appliance.storage.rollups import coarser_s
 from appliance.wire.outbox import Stream
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.config.model import StorageSettings
-    from appliance.storage.disk import Disk
+    from appliance.storage.disk import SameFile
     from appliance.storage.fold import Folded
     from appliance.storage.retention import Usage
 
@@ -47,7 +47,7 @@ class Upkeep:
 
     def __init__(
         self,
-        disk: Disk,
+        disk: SameFile,
         path: Path,
         settings: StorageSettings,
         committed: Counter[str],
@@ -64,6 +64,7 @@ class Upkeep:
         # What one transaction rewrites lies in the log once more until a checkpoint.
         self._step_bytes = min(_STEP_BYTES, settings.quota_bytes // _STEP_PART)
         self.usage: Usage | None = None
+        self.tiers: dict[int, int] = {}
 
     async def fold(self) -> None:
         """Turn every segment there is now into chunks."""
@@ -82,6 +83,7 @@ class Upkeep:
                 self._damaged_segment = max(damaged)
             await self._disk.change(partial(_replace_segments, folded=folded))
             self._note_late(folded)
+        await self._disk.change(retention.join_gaps)
 
     async def merge(self) -> bool:
         """Merge the small chunks of a few tags of an hour; say whether any were.
@@ -160,36 +162,34 @@ class Upkeep:
             )
             if await self._disk.change(drop, self._count_dropped):
                 return True
-        if await self._decimate() or await self._drop_rollups():
+        if await self._lose_resolution():
             return True
         for stream in outbox.SHED_ORDER:
             need_bytes = max(self._pending_bytes(stream) // 10, 1)
-            if await self._shed(stream, need_bytes, "storage quota"):
+            if await self._shed(stream, need_bytes, tiers.REASON):
                 return True
-        return False
+        drop = partial(retention.drop_events, limit_bytes=self._step_bytes)
+        return await self._disk.change(drop) > 0
 
-    async def _decimate(self) -> bool:
-        chunks = await self._disk.ask(
-            partial(retention.oldest_chunks, period_s=0, limit_bytes=self._step_bytes)
-        )
-        if not chunks:
+    async def _lose_resolution(self) -> bool:
+        """Thin out the oldest of the tier furthest over its share, or drop of the last.
+
+        False where there are no samples at all.
+        """
+        tier = await self._disk.ask(tiers.fullest_tier)
+        if tier is None:
             return False
-        blocks, damaged = await asyncio.to_thread(retention.decimated, chunks)
-        replace = partial(
-            retention.replace_by_rollups, chunks=chunks, blocks=blocks, damaged=damaged
+        chunks = await self._disk.ask(
+            partial(tiers.oldest_chunks, period_s=tier, limit_bytes=self._step_bytes)
         )
+        if coarser_s(tier) is None:
+            await self._disk.change(partial(tiers.drop_chunks, chunks=chunks))
+            return True
+        tails = await self._disk.ask(partial(tiers.tails_of, chunks=chunks))
+        thinned = await asyncio.to_thread(tiers.thinned_out, chunks, tails)
+        replace = partial(tiers.replace_chunks, chunks=chunks, thinned=thinned)
         await self._disk.change(replace, self._committed.update)
         return True
-
-    async def _drop_rollups(self) -> bool:
-        chunks = await self._disk.ask(
-            partial(
-                retention.oldest_chunks, period_s=PERIOD_S, limit_bytes=self._step_bytes
-            )
-        )
-        if chunks:
-            await self._disk.change(partial(retention.drop_rollups, chunks=chunks))
-        return bool(chunks)
 
     async def _shed_outbox(self) -> None:
         quota = self._settings.outbox_quota_bytes
@@ -216,6 +216,7 @@ class Upkeep:
 
     async def _measure(self) -> Usage:
         self.usage = await self._disk.ask(partial(retention.measure, path=self._path))
+        self.tiers = await self._disk.ask(tiers.weights)
         return self.usage
 
 

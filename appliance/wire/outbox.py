@@ -1,8 +1,9 @@
-"""Rows of the outbox, and the payloads that carry them to the fleet.
+"""Rows of the outbox, and the payloads of schema 1 that carry them to the fleet.
 
 A payload is zstd(msgpack) of `{schema, epoch, stream, first_seq, rows}`; the rows
 are contiguous, so row *i* has sequence number `first_seq + i`. The key of a row
-everywhere is `(site, gateway, epoch, stream, seq)`.
+everywhere is `(site, gateway, epoch, stream, seq)`. Gateways send schema 2 now, see
+`wire.payload`; the fleet reads both.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class GapRow(msgspec.Struct, frozen=True, array_like=True):
 
 Row: TypeAlias = EventRow | SummaryRow | HealthRow | SnippetRow | GapRow
 
-_ROW_TYPE: dict[Stream, type[msgspec.Struct]] = {
+ROW_TYPE: dict[Stream, type[msgspec.Struct]] = {
     Stream.EVENT: EventRow,
     Stream.SUMMARY: SummaryRow,
     Stream.HEALTH: HealthRow,
@@ -141,7 +142,7 @@ _encoder = msgspec.msgpack.Encoder()
 _compressor = zstandard.ZstdCompressor(level=9)  # for one thread: the uplink's
 _payloads = msgspec.msgpack.Decoder(Payload)
 _acks = msgspec.msgpack.Decoder(Ack)
-_rows = {stream: msgspec.msgpack.Decoder(kind) for stream, kind in _ROW_TYPE.items()}
+_rows = {stream: msgspec.msgpack.Decoder(kind) for stream, kind in ROW_TYPE.items()}
 
 
 def encode_row(row: Row) -> bytes:

@@ -28,15 +28,14 @@ from connectors.modbus.config import ModbusSettings
 from connectors.modbus.source import ModbusSource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
-    import numpy as np
-
-    from appliance.domain.batch import Batch
+    from appliance.domain.batch import Batch, ValueColumn
     from appliance.storage.store import BufferStore
 
 HOST = "127.0.0.1"
 WARM_S = 1.0
+READY_WITHIN_S = 30.0
 FASTEST_S = 0.01
 GROUPS = 4
 """At full speed, so that while one was just read another is due."""
@@ -53,8 +52,14 @@ class Tally:
     def __init__(self, append: Append | None = None) -> None:
         self.values = 0
         self.lost = 0
+        self.is_over = False
         self._append = append
         self._last: dict[str, int] = {}
+
+    @property
+    def sides(self) -> int:
+        """How many connections, or groups of them, have been read."""
+        return len(self._last)
 
     def take(self, batch: Batch) -> None:
         """Count a batch, and buffer it."""
@@ -62,7 +67,7 @@ class Tally:
             self._append(batch)
         self.count(batch.group, batch.value)
 
-    def count(self, connection: str, values: np.ndarray | list[int]) -> None:
+    def count(self, connection: str, values: ValueColumn | Sequence[int]) -> None:
         """Count the values of an answer, or of several of the same size."""
         self.values += len(values)
         last, now = self._last.get(connection), int(values[-1])
@@ -71,10 +76,16 @@ class Tally:
         self._last[connection] = now
 
 
+def groups_of(arguments: argparse.Namespace) -> int:
+    """Return how many groups a connection has."""
+    fastest = arguments.side == "ours" and arguments.period_s == FASTEST_S
+    return GROUPS if fastest else 1
+
+
 def settings_of(arguments: argparse.Namespace, number: int) -> ModbusSettings:
     """Return one source; it polls for all it can if its period is the shortest."""
     period_s, registers = arguments.period_s, arguments.registers
-    groups = GROUPS if period_s == FASTEST_S else 1
+    groups = groups_of(arguments)
     apart = registers + 50  # wider than any gap that is read along
     return ModbusSettings.model_validate(
         {
@@ -157,13 +168,10 @@ async def bare(arguments: argparse.Namespace) -> AsyncIterator[Tally]:
     """What a person writes first: pymodbus in a loop, the registers counted."""
     tally = Tally()
     async with asyncio.TaskGroup() as group:
-        tasks = [
+        for number in range(arguments.connections):
             group.create_task(_bare_loop(arguments, f"bench{number}", tally))
-            for number in range(arguments.connections)
-        ]
         yield tally
-        for task in tasks:
-            task.cancel()
+        tally.is_over = True  # pymodbus may swallow a cancellation
 
 
 async def _bare_loop(arguments: argparse.Namespace, name: str, tally: Tally) -> None:
@@ -172,7 +180,7 @@ async def _bare_loop(arguments: argparse.Namespace, name: str, tally: Tally) -> 
     loop = asyncio.get_running_loop()
     due_s = loop.time()
     try:
-        while True:
+        while not tally.is_over:
             answer = await client.read_holding_registers(0, count=arguments.registers)
             tally.count(name, answer.registers)
             if arguments.period_s > FASTEST_S:
@@ -188,6 +196,9 @@ SIDES = {"ours": ours, "bare": bare}
 async def measure(arguments: argparse.Namespace) -> dict[str, float]:
     """Run one side; return its figures over the window, the last commit included."""
     async with SIDES[arguments.side](arguments) as tally:
+        async with asyncio.timeout(READY_WITHIN_S):
+            while tally.sides < arguments.connections * groups_of(arguments):  # noqa: ASYNC110 - it counts for itself
+                await asyncio.sleep(0.05)
         await asyncio.sleep(WARM_S)
         values = tally.values
         cpu_s, start_s = time.process_time(), time.perf_counter()

@@ -132,7 +132,7 @@ def _walk(
     """Return what a 16-bit converter of a span of 200 units gives."""
     steps = np.cumsum(rng.normal(0, 0.02, (ticks, len(level))), axis=0)
     drawn_back = 20 + (level - 20) * 0.9
-    noise = rng.normal(0, 0.5, (ticks, len(level)))
+    noise = rng.normal(0, 1.0, (ticks, len(level)))
     return np.rint((drawn_back + steps + noise + 50) / 200 * 65535) * 200 / 65535 - 50
 
 

@@ -150,7 +150,7 @@ def road(tmp_path: Path) -> Road:
     table.add(tags, {tag.id: n for n, tag in enumerate(tags, start=1)})
     latest.grow(table.size)
     summaries.grow(table.size)
-    recorder = EventRecorder(store, shown.events.append)
+    recorder = EventRecorder(store, shown.events.append, clock=clock)
     places = {tag.id: Place(table.numbers[tag.id], GROUP, 5.0) for tag in MEASURED}
     places |= {
         tag.id: Place(table.numbers[tag.id], derived_group("P-101"), 5.0)

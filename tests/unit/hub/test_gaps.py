@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from appliance.domain.event import Event, EventKind, Gap
 from appliance.hub import gaps
 from appliance.hub.gaps import MANY, GapRecorder
-from appliance.hub.recall import recalled
 from appliance.runtime.tasks import alongside
 from appliance.storage.connection import StoreUnavailableError
 
@@ -75,20 +74,6 @@ async def test_a_full_disk_delays_no_telling_and_loses_no_gap(
     await told(recorder, store)
     assert [gap.count for gap in store.queued] == [1, 2, 3]
     assert [event.details["count"] for event in heard] == [1, 2, 3]
-
-
-async def test_what_was_told_in_this_run_is_not_told_again_after_a_restart(
-    manual_clock: ManualClock,
-) -> None:
-    store, heard = GapsOnly(), list[Event]()
-    recorder = GapRecorder(store, heard.append, clock=manual_clock)
-    for _ in range(2):  # two tags' holes may look the same
-        recorder.declare("plc", HOLE)
-    recorder.tell()
-    untold = Gap("acquisition", "plc: cut off by the kill", 0, 1, 1)
-    found = recalled(heard, [*store.queued, untold])
-    assert found.new_gaps == (untold,)
-    assert recalled(heard[:1], store.queued).new_gaps == tuple(store.queued[1:])
 
 
 async def test_too_many_gaps_share_an_event_that_spans_them(

@@ -1,9 +1,24 @@
-"""What a log leaves to be remembered."""
+"""What a log leaves to be remembered, through a real buffer."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
+from appliance.config.model import StorageSettings
 from appliance.domain.event import Event, EventKind, Gap
-from appliance.hub.recall import recalled
+from appliance.hub.recall import recall
+from appliance.runtime.clock import SystemClock
+from appliance.storage.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from appliance.hub.recall import Recalled
+
+    Remember = Callable[..., Awaitable[Recalled]]
 
 
 def event(kind: EventKind, name: str, **details: str | int) -> Event:
@@ -13,8 +28,26 @@ def event(kind: EventKind, name: str, **details: str | int) -> Event:
 GAP = Gap("acquisition", "the last run was not shut down", 0, 2_500_000_000, -1)
 
 
-def test_the_last_word_on_each_alarm_and_anomaly_counts() -> None:
-    found = recalled(
+@pytest.fixture
+def remember(tmp_path: Path) -> Remember:
+    """Return a function that stores gaps, then events, and recalls."""
+    path = tmp_path / "buffer.db"
+
+    async def do(events: Sequence[Event], gaps: Sequence[Gap] = ()) -> Recalled:
+        async with open_store(path, StorageSettings(), SystemClock()) as store:
+            for gap in gaps:
+                await store.append_gap(gap)
+            for each in events:
+                await store.append_event(each)
+            return recall(path)
+
+    return do
+
+
+async def test_the_last_word_on_each_alarm_and_anomaly_counts(
+    remember: Remember,
+) -> None:
+    found = await remember(
         [
             event(EventKind.ALARM, "active", id="a:high"),
             event(EventKind.ALARM, "active", id="b:low"),
@@ -22,8 +55,7 @@ def test_the_last_word_on_each_alarm_and_anomaly_counts() -> None:
             event(EventKind.ALARM, "returned", id="a:high"),
             event(EventKind.ANOMALY, "end"),
             event(EventKind.AUDIT, "opened"),
-        ],
-        [],
+        ]
     )
     assert {k: e.name for k, e in found.alarms.items()} == {
         "a:high": "returned",
@@ -32,32 +64,40 @@ def test_the_last_word_on_each_alarm_and_anomaly_counts() -> None:
     assert found.anomalies["P-101"].name == "end"
 
 
-def test_the_highest_number_of_each_epoch_of_safety_counts() -> None:
-    found = recalled(
+async def test_the_highest_number_of_each_epoch_of_safety_counts(
+    remember: Remember,
+) -> None:
+    found = await remember(
         [
             event(EventKind.TRIP, "first_out", origin_epoch="one", origin_seq=7),
             event(EventKind.SAFETY, "reset", origin_epoch="one", origin_seq=6),
             event(EventKind.SAFETY, "reset", origin_epoch="two", origin_seq=1),
             event(EventKind.SAFETY, "odd", origin_epoch="two", origin_seq="x"),
-        ],
-        [],
+        ]
     )
     assert found.origins == {"one": 7, "two": 1}
 
 
-def test_each_gap_is_told_once_however_often_we_start() -> None:
+async def test_each_gap_is_told_once_however_often_we_start(remember: Remember) -> None:
     others = Gap("summary", "outbox quota", 0, 1, 5)
-    first = recalled([], [others, GAP])
+    first = await remember([], [others, GAP])
     (told,) = first.events_of_gaps(9)
     assert told.kind is EventKind.GAP
     assert told.message == (
         "an unknown number of samples are missing in 2.5 s:"
         " the last run was not shut down"
     )
-    again = recalled([told], [others, GAP])
+    again = await remember([told])
     assert list(again.events_of_gaps(9)) == []
     counted = Gap("acquisition", "memory was full", 0, 1_000_000_000, 12)
-    third = recalled([told], [others, GAP, counted])
+    third = await remember([], [counted])
     (new,) = third.events_of_gaps(9)
     assert new.message == "12 samples are missing in 1.0 s: memory was full"
-    assert list(recalled([told, new], [GAP, others, counted]).events_of_gaps(9)) == []
+    assert (await remember([new])).new_gaps == ()
+
+
+async def test_two_gaps_that_look_the_same_are_told_twice(remember: Remember) -> None:
+    found = await remember([], [GAP, GAP])
+    first, second = found.events_of_gaps(9)
+    assert (await remember([first])).new_gaps == (GAP,)
+    assert (await remember([second])).new_gaps == ()

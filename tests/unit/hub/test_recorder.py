@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from appliance.domain.event import Event, EventKind
 from appliance.hub import recorder as recorder_module
 from appliance.hub.recorder import EventRecorder
+from appliance.runtime.clock import SystemClock
 from appliance.runtime.tasks import alongside
 from appliance.storage.connection import StoreUnavailableError
 from appliance.wire.messages import EventMessage
+
+if TYPE_CHECKING:
+    from tests.unit.hub.conftest import ManualClock
 
 
 def event(name: str) -> Event:
@@ -37,7 +42,7 @@ class SlowStore:
 
 async def test_an_event_is_shown_pending_and_again_when_it_is_committed() -> None:
     store, shown = SlowStore(), list[EventMessage]()
-    recorder = EventRecorder(store, shown.append)
+    recorder = EventRecorder(store, shown.append, clock=SystemClock())
     async with alongside(recorder.run(), name="test.recorder"):
         recorder.tell(event("a"))
         recorder.tell(event("b"))
@@ -54,7 +59,7 @@ async def test_an_event_is_shown_pending_and_again_when_it_is_committed() -> Non
 
 async def test_a_burst_is_handed_to_the_store_together() -> None:
     store = SlowStore()
-    recorder = EventRecorder(store, lambda _message: None)
+    recorder = EventRecorder(store, lambda _message: None, clock=SystemClock())
     for name in "abc":
         recorder.tell(event(name))
     async with alongside(recorder.run(), name="test.recorder"):
@@ -68,7 +73,7 @@ async def test_with_a_full_disk_events_are_shown_and_a_person_is_told() -> None:
     store, shown = SlowStore(), list[EventMessage]()
     store.refuses = True
     store.open.set()
-    recorder = EventRecorder(store, shown.append)
+    recorder = EventRecorder(store, shown.append, clock=SystemClock())
     async with alongside(recorder.run(), name="test.recorder"):
         recorder.tell(event("alarm"))
         with pytest.raises(StoreUnavailableError):
@@ -84,7 +89,7 @@ async def test_when_nothing_is_committed_the_oldest_event_goes_and_is_counted(
     monkeypatch.setattr(recorder_module, "WAITING_MAX", 2)
     store = SlowStore()
     store.open.set()
-    recorder = EventRecorder(store, lambda _message: None)
+    recorder = EventRecorder(store, lambda _message: None, clock=SystemClock())
     first = asyncio.get_running_loop().create_task(
         recorder.record(event("a")), name="test.record"
     )
@@ -96,12 +101,16 @@ async def test_when_nothing_is_committed_the_oldest_event_goes_and_is_counted(
     recorder.tell(event("d"))
     await recorder.flush()
     assert store.names == ["c", "d"]
-    assert recorder.counters == {"events_told": 4, "events_dropped": 2}
+    assert recorder.counters == {
+        "events_told": 4,
+        "events_dropped": 2,
+        "events_coalesced": 0,
+    }
 
 
 async def test_one_who_no_longer_waits_disturbs_nobody() -> None:
     store = SlowStore()
-    recorder = EventRecorder(store, lambda _message: None)
+    recorder = EventRecorder(store, lambda _message: None, clock=SystemClock())
     async with alongside(recorder.run(), name="test.recorder"):
         gone = asyncio.get_running_loop().create_task(
             recorder.record(event("a")), name="test.record"
@@ -112,3 +121,27 @@ async def test_one_who_no_longer_waits_disturbs_nobody() -> None:
         await asyncio.wait({gone})
         store.open.set()
         assert await recorder.record(event("b")) == 2
+
+
+async def test_a_chattering_alarm_is_shown_each_time_and_recorded_once(
+    manual_clock: ManualClock,
+) -> None:
+    store, shown = SlowStore(), list[EventMessage]()
+    store.open.set()
+    recorder = EventRecorder(store, shown.append, clock=manual_clock)
+    for _ in range(25):
+        recorder.tell(Event(EventKind.ALARM, "active", 1, "", details={"id": "a"}))
+    async with alongside(recorder.run(), name="test.recorder"):
+        await recorder.record(
+            Event(EventKind.ALARM, "acked", 2, "", details={"id": "a"})
+        )
+    assert len(shown) == 26 + 12
+    assert store.names == ["active"] * 11 + ["acked"], "what was held comes before"
+    assert recorder.counters["events_coalesced"] == 14
+    for _ in range(3):
+        recorder.tell(Event(EventKind.ALARM, "active", 3, "", details={"id": "a"}))
+    manual_clock.at_s += 60.0
+    recorder.tick()
+    await recorder.flush()
+    assert store.names[-1] == "active"
+    assert shown[-1].details["coalesced"] == 3

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from appliance.config.model import StorageSettings
 from appliance.domain.event import Event, EventKind
 from appliance.runtime.clock import SystemClock
-from appliance.storage.outbox import contiguous
+from appliance.storage.outbox import READ_MAX_BYTES, span_to_read
 from appliance.storage.reader import open_reader
 from appliance.storage.repair import verify
 from appliance.storage.store import BufferStore, open_store
@@ -199,7 +199,24 @@ async def test_events_are_kept_though_they_alone_are_over_the_quota(
 
 
 @pytest.mark.parametrize(
-    ("numbers", "kept"), [([3, 4, 5], 3), ([3, 4, 6], 2), ([3, 5], 1), ([], 0)]
+    ("numbers", "span"),
+    [([3, 4, 5], (3, 5)), ([3, 4, 6], (3, 4)), ([3, 5], (3, 3)), ([], None)],
 )
-def test_a_read_stops_at_a_hole(numbers: list[int], kept: int) -> None:
-    assert len(contiguous([(number, b"") for number in numbers])) == kept
+def test_a_read_stops_at_a_hole(
+    numbers: list[int], span: tuple[int, int] | None
+) -> None:
+    assert span_to_read([(number, 1) for number in numbers], 1000) == span
+
+
+def test_a_read_is_never_longer_than_half_a_frame_but_for_a_single_row() -> None:
+    rows = [(number, 1_000_000) for number in range(1, 20)]
+    assert span_to_read(rows, 2**40) == (1, READ_MAX_BYTES // 1_000_024)
+    assert span_to_read(rows, 1) == (1, 1)
+
+
+async def test_a_read_keeps_to_the_bytes_that_were_asked_for(opened: Opening) -> None:
+    async with opened() as store:
+        store.enqueue(Stream.SNIPPET, [b"s" * 1000] * 10, 7)
+        await store.flush()
+        rows = await store.outbox_read(Stream.SNIPPET, 2, 100, max_bytes=3_500)
+    assert [seq for seq, _ in rows] == [3, 4, 5]

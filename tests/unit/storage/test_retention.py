@@ -166,7 +166,7 @@ async def test_when_nothing_else_is_left_the_outbox_gives_and_events_stay(
                 texts=(Text(1, START_NS, "running"),),
             )
         )
-        store.enqueue(Stream.SNIPPET, [b"s" * 20_000] * 20, 7)
+        store.enqueue(Stream.SNIPPET, [b"s" * 20_000] * 19, 7)
         await store.flush()
         for _ in range(6):
             await store.append_event(event("x" * 6_000))

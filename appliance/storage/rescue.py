@@ -1,0 +1,363 @@
+"""Salvage: what can be read of a wreck comes into the buffer, in small transactions.
+
+Streams of the outbox first (they are held back until they are whole), then events,
+samples, waveforms and texts. Where a step ends is committed with it, so a salvage that
+is cut short goes on at the next start.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from appliance.domain.event import Gap
+from appliance.storage import fold
+from appliance.storage.chunks import Codec, unpack_segment
+from appliance.storage.commit import keep_reserve
+from appliance.storage.fresh import REASON, Owed, insert_row
+from appliance.storage.newest import note_newest
+from appliance.storage.packing import DamagedError, unseal
+from appliance.storage.records import (
+    DECLARED_GAPS,
+    DROPPED,
+    ENQUEUED,
+    EVENT_BYTES,
+    PENDING_BYTES,
+    READ,
+    ROW_BYTES,
+    STORED,
+    add_counters,
+    insert_gap,
+    outbox_counter,
+    record_gap,
+)
+from appliance.storage.rollups import unpack_rollups
+from appliance.storage.wreck import FIRST, Portion, Wreck
+from appliance.wire.messages import WireError
+from appliance.wire.outbox import Stream, decode_row
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STAGES = (
+    *(f"outbox_{stream}" for stream in Stream),
+    "event", "segment", "chunk", "waveform", "text",
+)  # fmt: skip
+_STREAMS = {f"outbox_{stream}": stream for stream in Stream}
+HELD_STAGES = len(_STREAMS)
+"""While a salvage is in these, the outbox gives nothing: its rows go in order."""
+_SHIFT = 2**40
+"""Rows of a wreck get numbers before all others: retention takes the oldest first."""
+_GAPS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """A wreck that is not yet salvaged, and how far it is."""
+
+    file: str
+    begun_ns: int
+    stage: int
+    at: int
+    gap: int | None
+    owed: Owed
+
+    @property
+    def table(self) -> str:
+        """What is read now."""
+        return STAGES[self.stage]
+
+
+@dataclass(slots=True)
+class Found:
+    """One portion of a wreck, unpacked and checked; `at` None ends the stage."""
+
+    at: int | None
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    blocks: list[tuple[int, fold.Block]] = field(default_factory=list)
+    newest: dict[int, int] = field(default_factory=dict)
+    damaged: list[Gap] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def debts(connection: sqlite3.Connection) -> list[Debt]:
+    """Return the wrecks that still owe something, oldest first."""
+    rows = connection.execute(
+        "SELECT file, begun_ns, stage, at, gap, owed FROM salvage ORDER BY begun_ns"
+    ).fetchall()
+    return [Debt(*row[:5], msgspec.json.decode(row[5], type=Owed)) for row in rows]
+
+
+def read_portion(path: Path, debt: Debt, *, limit_bytes: int) -> Found:
+    """Return the next portion of a wreck at `path`; it may be gone altogether."""
+    if not path.is_file():
+        problem = f"{path.name} is not there any more"
+        return Found(None, problems=[problem] if debt.stage == 0 else [])
+    with closing(Wreck(path)) as wreck:
+        portion = wreck.portion(debt.table, debt.at, limit_bytes=limit_bytes)
+        found = Found(portion.at)
+        if portion.problem:
+            found.problems.append(portion.problem)
+        if not wreck.tables and debt.stage == 0:
+            found.problems.append(f"{path.name} cannot be read at all")
+        _unpack(wreck, debt.table, portion, found)
+        return found
+
+
+def _unpack(wreck: Wreck, table: str, portion: Portion, found: Found) -> None:
+    if table == "segment":
+        _unpack_segments(portion, found)
+    elif table == "chunk":
+        _unpack_chunks(wreck, portion, found)
+    else:
+        for row in portion.rows:
+            if is_whole(table, row[1:]):
+                found.rows.append(row[1:])
+            else:
+                found.problems.append(f"{table} {row[0]} is damaged and stays aside")
+
+
+def is_whole(table: str, row: tuple[Any, ...]) -> bool:
+    """Whether a row is what was written, as far as it shows by itself.
+
+    Values of a chunk need its times: only their seal is looked at.
+    """
+    try:
+        match table:
+            case "waveform":
+                Codec().unpack_points(row[-1], row[4])
+            case "segment":
+                unpack_segment(row[-1], row[4])
+            case "times":
+                Codec().unpack_times(row[-1], row[3])
+            case "chunk" | "preview":
+                unseal(row[-1])
+            case "event":
+                decode_row(Stream.EVENT, row[-1])
+            case _ if table in _STREAMS:
+                decode_row(_STREAMS[table], row[-1])
+    except (DamagedError, WireError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _unpack_segments(portion: Portion, found: Found) -> None:
+    stored, spans = [], {}
+    for _, number, _, start_ns, end_ns, rows, content in portion.rows:
+        stored.append(fold.Stored(number, rows, content))
+        spans[number] = Gap("raw", REASON, start_ns, end_ns, rows)
+    folded = fold.folded(stored)
+    found.blocks += [(0, block) for block in folded.blocks]
+    found.newest = folded.newest
+    for number in folded.damaged:
+        found.damaged.append(spans[number])
+        found.problems.append(f"segment {number} is damaged and stays aside")
+
+
+def _unpack_chunks(wreck: Wreck, portion: Portion, found: Found) -> None:
+    """Give each chunk its times again; those that share them share a block."""
+    codec = Codec()
+    blocks: dict[tuple[int, int], fold.Block] = {}
+    for number, _, tag, period_s, _, times_id, content in portion.rows:
+        times = wreck.one(
+            "SELECT start_ns, end_ns, rows, content FROM times WHERE id = ?", times_id
+        )
+        if times is None:
+            found.problems.append(f"chunk {number} has lost its times")
+            continue
+        block = blocks.setdefault((period_s, times_id), fold.Block(*times))
+        try:
+            time_ns = codec.unpack_times(block.times, block.rows)
+            if period_s:
+                unpack_rollups(codec, content, time_ns)
+            else:
+                codec.unpack_values(content, time_ns)
+        except (DamagedError, TypeError, ValueError):
+            found.problems.append(f"chunk {number} is damaged and stays aside")
+            if not period_s and isinstance(block.rows, int):
+                gap = Gap("raw", REASON, block.start_ns, block.end_ns, block.rows)
+                found.damaged.append(gap)
+            continue
+        block.values.append(fold.Values(tag, content, *_preview(wreck, number, codec)))
+    for (period_s, _), block in blocks.items():
+        if block.values:
+            found.blocks.append((period_s, block))
+
+
+def _preview(wreck: Wreck, chunk: int, codec: Codec) -> tuple[bytes, int]:
+    row = wreck.one("SELECT content, rows FROM preview WHERE id = ?", chunk)
+    try:
+        if row is not None:
+            codec.unpack_rows(row[0], row[1])
+            return row[0], row[1]
+    except (DamagedError, TypeError, ValueError):
+        pass
+    return b"", 0
+
+
+def merge(connection: sqlite3.Connection, debt: Debt, found: Found) -> Counter[str]:
+    """Take a portion into the buffer, in the caller's transaction; count it.
+
+    Raises:
+        ReserveError: The quota has no room for samples now.
+    """
+    owed, counted = debt.owed, Counter[str]()
+    stream = _STREAMS.get(debt.table)
+    if stream is not None:
+        _merge_rows(connection, stream, found, owed, counted)
+    elif debt.table == "event":
+        _merge_events(connection, found, counted)
+    elif found.rows or found.blocks:
+        keep_reserve(connection)
+        _merge_samples(connection, debt, found, counted)
+    for gap in found.damaged[:_GAPS_MAX]:
+        _specify(connection, debt, gap)
+    owed.problems += len(found.problems)
+    if found.at is None and stream is not None:
+        _close_stream(connection, stream, owed, counted)
+    add_counters(connection, counted)
+    _note(connection, debt, found.at)
+    return counted
+
+
+def _merge_rows(
+    connection: sqlite3.Connection,
+    stream: Stream,
+    found: Found,
+    owed: Owed,
+    counted: Counter[str],
+) -> None:
+    there = [r for r in found.rows if insert_row(connection, f"outbox_{stream}", r)]
+    owed.merged += len(there)
+    again = min(len(there), owed.rows.get(stream, 0))
+    owed.rows[stream] = owed.rows.get(stream, 0) - again
+    counted[outbox_counter(stream, DECLARED_GAPS)] -= again
+    counted[outbox_counter(stream, ENQUEUED)] += len(there) - again
+    weight = sum(len(row[2]) + ROW_BYTES for row in there)
+    counted[outbox_counter(stream, PENDING_BYTES)] += weight
+
+
+def _merge_events(
+    connection: sqlite3.Connection, found: Found, counted: Counter[str]
+) -> None:
+    for row in found.rows:
+        if insert_row(connection, "event", row):
+            counted[EVENT_BYTES] += len(row[-1]) + ROW_BYTES
+
+
+def _merge_samples(
+    connection: sqlite3.Connection, debt: Debt, found: Found, counted: Counter[str]
+) -> None:
+    samples = 0
+    for period_s, block in found.blocks:
+        fold.insert_blocks(connection, [block], period_s)
+        samples += 0 if period_s else block.rows * len(block.values)
+    note_newest(connection, found.newest)
+    for row in found.rows:
+        # The new number may be taken where a table was empty: then any will do.
+        shifted = (row[0] - _SHIFT, *row[1:])
+        samples += insert_row(connection, debt.table, shifted) or insert_row(
+            connection, debt.table, (None, *row[1:])
+        )
+    _return(connection, debt, samples, counted)
+
+
+def _return(
+    connection: sqlite3.Connection, debt: Debt, samples: int, counted: Counter[str]
+) -> None:
+    """Samples that counted as lost are there again; unknown ones are new."""
+    owed = debt.owed
+    again = min(samples, owed.samples)
+    owed.samples -= again
+    owed.merged += samples
+    counted[DROPPED] -= again
+    counted.update({STORED: samples - again, READ: samples - again})
+    connection.execute(
+        'UPDATE gap SET "count" = "count" - ? WHERE id = ?', (again, debt.gap)
+    )
+
+
+def _specify(connection: sqlite3.Connection, debt: Debt, gap: Gap) -> None:
+    """A block whose times are known is a gap of its own."""
+    if debt.gap is None or debt.owed.samples < gap.count:
+        return
+    debt.owed.samples -= gap.count
+    record_gap(connection, gap)
+    connection.execute(
+        'UPDATE gap SET "count" = "count" - ? WHERE id = ?', (gap.count, debt.gap)
+    )
+
+
+def _close_stream(
+    connection: sqlite3.Connection, stream: Stream, owed: Owed, counted: Counter[str]
+) -> None:
+    """Tell the cloud which numbers of a stream it need not wait for."""
+    last, missing = owed.last[stream], owed.rows.get(stream, 0)
+    numbers = [
+        row[0]
+        for row in connection.execute(
+            f"SELECT seq FROM outbox_{stream} WHERE seq <= ? ORDER BY seq",  # noqa: S608 - a closed enum
+            (last,),
+        )
+    ]
+    for first, through in _holes(numbers, owed, stream, missing=missing):
+        gap = Gap(
+            what=stream,
+            reason=REASON,
+            from_ns=owed.from_ns,
+            to_ns=owed.to_ns,
+            count=min(missing, through - first + 1),
+            first=first,
+            through=through,
+        )
+        missing -= gap.count
+        counted.update(insert_gap(connection, gap))
+
+
+def _holes(
+    numbers: list[int], owed: Owed, stream: Stream, *, missing: int
+) -> Iterator[tuple[int, int]]:
+    """Yield (first, through) of the numbers that were given and are not there.
+
+    Where it is not known what was delivered, some that were may be among them.
+    """
+    last = owed.last[stream]
+    given = min(owed.given[stream], last)
+    if not numbers:
+        if last > given or missing:
+            yield max(1, given - missing + 1), last
+        return
+    inside = [(a + 1, b - 1) for a, b in pairwise(numbers) if b > a + 1]
+    before = missing - max(0, given - numbers[-1])
+    before -= sum(through - first + 1 for first, through in inside)
+    first = 1 if owed.new_epoch else max(1, numbers[0] - before)
+    if first < numbers[0]:
+        yield first, numbers[0] - 1
+    yield from inside
+    if numbers[-1] < last:
+        yield numbers[-1] + 1, last
+
+
+def _note(connection: sqlite3.Connection, debt: Debt, at: int | None) -> None:
+    """Write down how far it is; at the end, that nothing is owed any more."""
+    stage = debt.stage + (at is None)
+    if stage < len(STAGES):
+        connection.execute(
+            "UPDATE salvage SET stage = ?, at = ?, owed = ? WHERE file = ?",
+            (
+                stage,
+                FIRST if at is None else at,
+                msgspec.json.encode(debt.owed).decode(),
+                debt.file,
+            ),
+        )
+        return
+    connection.execute("DELETE FROM salvage WHERE file = ?", (debt.file,))
+    connection.execute('DELETE FROM gap WHERE id = ? AND "count" = 0', (debt.gap,))

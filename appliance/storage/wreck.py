@@ -1,0 +1,146 @@
+"""Reading a damaged buffer: every row that can be had, in bounded portions.
+
+A table is read by its row numbers. Where a page is broken, the next number that can be
+read is searched for (doubling, then halving), so one broken page costs its own rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from appliance.storage.reading import connect_to_read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ROWS = 500
+_LAST = 2**62
+FIRST = -(2**62)
+"""Before the first row of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows of a table, each with its number in front; `at` is how far it was read.
+
+    `problem` says why the next rows were passed over; None at `at` ends the table.
+    """
+
+    rows: list[tuple[Any, ...]]
+    at: int | None
+    problem: str = ""
+
+
+class Wreck:
+    """A damaged file, opened for reading. One thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = _opened(path)
+        self.tables = self._read_tables()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def portion(self, table: str, at: int, *, limit_bytes: int) -> Portion:
+        """Return the next rows beyond row `at`."""
+        connection = self._connection
+        if table not in self.tables or connection is None:
+            return Portion([], None)
+        rows: list[tuple[Any, ...]] = []
+        weight = 0
+        try:
+            for row in self._select(table, at, _ROWS):
+                if rows and row[0] <= rows[-1][0]:
+                    raise sqlite3.DatabaseError("rows out of order")
+                rows.append(row)
+                weight += sum(len(each) for each in row if isinstance(each, bytes))
+                if weight >= limit_bytes:
+                    break
+        except sqlite3.Error as error:
+            if rows:
+                return Portion(rows, rows[-1][0])
+            return Portion([], self._beyond(table, at), f"{table}: {error}")
+        return Portion(rows, rows[-1][0] if rows else None)
+
+    def every(self, table: str) -> Iterator[tuple[Any, ...]]:
+        """Yield all rows of a small table that can be read, without their number."""
+        at: int | None = FIRST
+        while at is not None:
+            portion = self.portion(table, at, limit_bytes=2**20)
+            for row in portion.rows:
+                yield row[1:]
+            at = portion.at
+
+    def one(self, sql: str, *parameters: object) -> tuple[Any, ...] | None:
+        """Return the first row of a query; None where there is none, or it breaks."""
+        if self._connection is None:
+            return None
+        try:
+            row: tuple[Any, ...] | None = self._connection.execute(
+                sql, parameters
+            ).fetchone()
+        except sqlite3.Error:
+            return None
+        return row
+
+    def _select(self, table: str, at: int, limit: int) -> sqlite3.Cursor:
+        assert self._connection is not None, "open"
+        return self._connection.execute(
+            f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?",  # noqa: S608 - names from the schema
+            (at, limit),
+        )
+
+    def _beyond(self, table: str, at: int) -> int | None:
+        """Return the lowest row number beyond which a row can be read again."""
+        step = 1
+        while not self._reads(table, at + step):
+            step *= 2
+            if at + step > _LAST:
+                return None
+        low, high = at + step // 2, at + step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._reads(table, middle) else (middle, high)
+        return high
+
+    def _reads(self, table: str, at: int) -> bool:
+        try:
+            self._select(table, at, 1).fetchall()
+        except sqlite3.Error:
+            return False
+        return True
+
+    def _read_tables(self) -> frozenset[str]:
+        if self._connection is None:
+            return frozenset()
+        try:
+            rows = self._connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table'"
+            ).fetchall()
+        except sqlite3.Error:
+            return frozenset()
+        return frozenset(row[0] for row in rows)
+
+
+def _opened(path: Path) -> sqlite3.Connection | None:
+    """Open it with its log; without, where the log is what breaks it."""
+    for immutable in (False, True):
+        try:
+            connection = connect_to_read(path, shared=True, immutable=immutable)
+        except sqlite3.Error:
+            continue
+        try:
+            with closing(connection.execute("SELECT name FROM sqlite_schema")) as found:
+                found.fetchall()
+        except sqlite3.Error:
+            connection.close()
+            continue
+        return connection
+    return None

@@ -1,0 +1,1 @@
+"""A plant that can be broken on purpose, and a real safety process before it."""
