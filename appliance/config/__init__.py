@@ -17,6 +17,8 @@ from appliance.config.problem import Problem
 from appliance.config.safety import (
     ElementSettings,
     InitiatorSettings,
+    MaintenanceSettings,
+    PermissiveSettings,
     SafetySettings,
 )
 
@@ -28,7 +30,9 @@ __all__ = [
     "ElementSettings",
     "InferenceSettings",
     "InitiatorSettings",
+    "MaintenanceSettings",
     "MetricsSettings",
+    "PermissiveSettings",
     "Problem",
     "RoleSettings",
     "SafetySettings",

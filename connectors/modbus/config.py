@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, model_validator
 
-from appliance.runtime.plugins import SourceSettings
+from appliance.runtime.plugins import Dialling, SourceSettings
 from appliance.runtime.settings import Settings
 from connectors.modbus.notation import Addressing  # noqa: TC001 - pydantic reads it
 from connectors.modbus.permits import Permits
@@ -39,6 +39,9 @@ __all__ = [
     "PlaceSettings",
     "PointSettings",
 ]
+
+SAFETY_CONNECTIONS = 2
+"""A reader and an output, each with a connection of its own where that is possible."""
 
 _BROADCAST = 0
 _TLS_PORT = 802  # the standard's own
@@ -158,6 +161,28 @@ class ModbusSettings(SourceSettings):
     def shared_port(self) -> str | None:
         """Return the serial port, which has one master only."""
         return None if self.serial is None else self.serial.port
+
+    def only_connection(self) -> str | None:
+        """Return the serial port, or the device if our sockets are all it accepts."""
+        is_full = self.accepts is not None and self.connections >= self.accepts
+        return self.shared_port() or (self.where if is_full else None)
+
+    def written_place(self, point: Settings) -> str | None:
+        """Return the bus, the device and the place of a point."""
+        if not isinstance(point, PointSettings):
+            return None
+        return f"{self.where.lower()} {self._spot(point)}"
+
+    def dialling(self, *, in_safety: bool) -> Dialling | None:
+        """Return the connections of the hub, or of the reader and output of safety."""
+        if self.is_serial:
+            return None  # see `shared_port`
+        opens = self.connections
+        if in_safety:
+            is_shared = (self.accepts or SAFETY_CONNECTIONS) < SAFETY_CONNECTIONS
+            both = bool(self.tags) + bool(self.points)
+            opens = min(both, 1) if is_shared else both
+        return Dialling(self.where, opens, self.accepts)
 
     def _decided(self, device: DeviceSettings) -> Device:
         given = device.model_dump(exclude_none=True)

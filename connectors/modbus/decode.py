@@ -14,6 +14,7 @@ from appliance.domain.batch import Text, judged
 from appliance.domain.sample import (
     STATUS_BAD_OUT_OF_RANGE,
     STATUS_BAD_SENSOR_FAILURE,
+    Quality,
     quality_of_status,
 )
 from connectors.modbus.registers import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from connectors.modbus.registers import Encoding
 
 _EXACT_IN_A_FLOAT = 2**53
+_LARGEST = np.finfo(np.float64).max
 _WIDE = (RegisterType.INT64, RegisterType.UINT64, RegisterType.BCD64)
 _STRING = RegisterType.STRING
 _NO_VALUE = (STATUS_BAD_SENSOR_FAILURE, STATUS_BAD_DECODING)
@@ -72,6 +74,15 @@ class _Run:
     shift: NDArray[np.uint64]
     faults: NDArray[np.generic]
     faulty: NDArray[np.bool_]
+    has_faults: bool
+    part: slice | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every bit pattern is a value like any other, as wide as it looks."""
+        kind = self.encoding
+        odd = kind.is_partial or kind.type in BCD or kind.type in _WIDE
+        return not (odd or self.has_faults)
 
 
 class BlockDecoder:
@@ -93,33 +104,57 @@ class BlockDecoder:
         self._offset = np.array([each.offset for each in scalings])
         self._low = np.array([each.low for each in scalings])
         self._high = np.array([each.high for each in scalings])
+        # What is not finite lies in no range that ends at the largest number.
+        self._lowest = np.maximum(self._low, -_LARGEST)
+        self._highest = np.minimum(self._high, _LARGEST)
+        self._good = np.full(len(rows), Quality.GOOD, dtype=np.uint8)
         self._runs = _runs(block, [tag for tag, _ in rows])
         self._strings = [_Words(block, tag, number) for tag, number in strings]
 
     def decode(self, words: Sequence[int], *, time_ns: int) -> Columns:
         """Return the rows of the block, in its order; `words` is one per address."""
         given = np.asarray(words, dtype=np.uint16)
-        raw = np.empty(len(self._tag))
         status = np.zeros(len(self._tag), dtype=np.uint32)
         beyond: dict[int, int] = {}
         # A float register may hold any bit pattern; judging is done below.
         with np.errstate(all="ignore"):
-            for run in self._runs:
-                column, undecodable = _raw_column(run, given)
-                raw[run.rows] = column.astype(np.float64)
-                failed = run.faulty & (column == run.faults)
-                status[run.rows[failed]] = STATUS_BAD_SENSOR_FAILURE
-                status[run.rows[undecodable]] = STATUS_BAD_DECODING
-                beyond |= _beyond(run, column) if run.encoding.type in _WIDE else {}
+            raw = self._raw(given, status, beyond)
             value = raw * self._factor + self._offset
-        value[status != 0] = np.nan
-        quality, status = judged(value, status, low=self._low, high=self._high)
+        if self._all_good(value, status):
+            quality = self._good.copy()
+        else:
+            value[status != 0] = np.nan
+            quality, status = judged(value, status, low=self._low, high=self._high)
         columns = Columns(self._tag, value, quality, status)
         columns = self._with_texts(columns, beyond, time_ns) if beyond else columns
         if not self._strings:
             return columns
         strings = tuple(each.text(words, time_ns) for each in self._strings)
         return replace(columns, texts=columns.texts + strings)
+
+    def _raw(
+        self, given: NDArray[np.uint16], status: StatusColumn, beyond: dict[int, int]
+    ) -> ValueColumn:
+        """Return the raw values; note in `status` and `beyond` what is none."""
+        if len(self._runs) == 1 and self._runs[0].is_plain:
+            return _picked(self._runs[0], given).astype(np.float64)
+        raw = np.empty(len(self._tag))
+        for run in self._runs:
+            column, undecodable = _raw_column(run, given)
+            raw[run.rows] = column
+            if run.has_faults:
+                failed = run.faulty & (column == run.faults)
+                status[run.rows[failed]] = STATUS_BAD_SENSOR_FAILURE
+            if undecodable is not None:
+                status[run.rows[undecodable]] = STATUS_BAD_DECODING
+            if run.encoding.type in _WIDE:
+                beyond |= _beyond(run, column)
+        return raw
+
+    def _all_good(self, value: ValueColumn, status: StatusColumn) -> bool:
+        """Say at little cost what is the rule: every value is inside its range."""
+        inside = (value >= self._lowest) & (value <= self._highest)
+        return bool(inside.all()) and not status.any()
 
     def refused(self, status: int) -> Columns:
         """Return one bad row per tag of a block that the device did not give."""
@@ -203,7 +238,16 @@ def _run(block: Block, tags: Sequence[ModbusTagSettings], rows: list[int]) -> _R
             dtype=_dtype_of(encoding),
         ),
         faulty=np.array([fault is not None for fault in faults]),
+        has_faults=any(fault is not None for fault in faults),
+        part=_contiguous(starts[:, None] + within),
     )
+
+
+def _contiguous(index: NDArray[np.intp]) -> slice | None:
+    """Return the slice that is the same as an index, where there is one."""
+    start, size = int(index.flat[0]), index.size
+    same = np.array_equal(index.ravel(), np.arange(start, start + size))
+    return slice(start, start + size) if same else None
 
 
 def _dtype_of(encoding: Encoding) -> np.dtype[np.generic]:
@@ -213,22 +257,27 @@ def _dtype_of(encoding: Encoding) -> np.dtype[np.generic]:
 
 def _raw_column(
     run: _Run, words: NDArray[np.uint16]
-) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-    """Return raw values as one array of their own type, and which are none."""
+) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
+    """Return raw values as one array of their own type, and which are none (if any)."""
     encoding = run.encoding
-    if encoding.byte_order == "little":
-        words = words.byteswap()
-    picked = words[run.index].astype(">u2")
-    column = picked.view(f">{FORMATS[encoding.type]}").reshape(len(run.rows))
-    undecodable = np.zeros(len(run.rows), dtype=np.bool_)
+    column = _picked(run, words)
     if encoding.type in BCD:
         return _from_bcd(column.astype(np.uint64), digits=4 * encoding.words)
     if encoding.is_partial:
         part = column.astype(np.uint64) >> run.shift & np.uint64(encoding.mask)
         if encoding.type is RegisterType.INT8:
-            return part.astype(np.uint8).view(np.int8), undecodable
-        return part.astype(_dtype_of(encoding)), undecodable
-    return column, undecodable
+            return part.astype(np.uint8).view(np.int8), None
+        return part.astype(_dtype_of(encoding)), None
+    return column, None
+
+
+def _picked(run: _Run, words: NDArray[np.uint16]) -> NDArray[np.generic]:
+    """Return the registers of the run as one array of their container's type."""
+    encoding = run.encoding
+    given = words[run.index.ravel() if run.part is None else run.part]
+    if encoding.byte_order == "little":
+        given = given.byteswap()
+    return given.astype(">u2").view(f">{FORMATS[encoding.type]}")
 
 
 def _from_bcd(

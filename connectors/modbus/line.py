@@ -19,7 +19,12 @@ from connectors.modbus.owed import SETTLED_AFTER, Owed
 from connectors.modbus.permits import RETURN_QUERY
 from connectors.modbus.replies import Request
 from connectors.modbus.station import NoAnswerError, Station
-from connectors.modbus.transport import client_of, connect, framer_of
+from connectors.modbus.transport import (
+    client_of,
+    connect,
+    framer_of,
+    notice_unacknowledged,
+)
 
 if TYPE_CHECKING:
     from pymodbus.pdu import ModbusPDU
@@ -119,6 +124,8 @@ class Line:
 
     async def _open(self, *, listen_s: float) -> None:
         await connect(self._client, self._where)
+        if not self._is_serial:
+            notice_unacknowledged(self._client, after_s=2 * listen_s)
         if not self._framer.numbered:
             # Whoever was here before may have asked; its answer is not ours.
             self._quiet_until_s = self._clock.now_s() + listen_s

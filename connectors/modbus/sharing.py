@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
+from connectors.modbus.config import SAFETY_CONNECTIONS
 from connectors.modbus.line import Line
 
 if TYPE_CHECKING:
     from appliance.domain.ports import Clock
     from connectors.modbus.config import Device, ModbusSettings
     from connectors.modbus.station import Station
-
-SAFETY_CONNECTIONS = 2
-"""A reader and an output, each with a connection of its own where that is possible."""
 
 
 class Lease:

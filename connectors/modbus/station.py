@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from typing import TYPE_CHECKING
 
 from appliance.domain.ports import SourceUnavailableError
@@ -71,12 +73,20 @@ class Station:
             NoAnswerError: It is silent.
             SourceUnavailableError: The connection is lost.
         """
+        return list(await self.read_words(block))
+
+    async def read_words(self, block: Block) -> array[int]:
+        """Return the same as an array of 16 bits, which numpy takes as it lies."""
         table, count = block.table, block.count
         asked = struct.pack(">BHH", _FUNCTIONS[table], block.address, count)
         answer = await self._ask(asked)
         if table.of_bits:
-            return [answer[2 + at // 8] >> at % 8 & 1 for at in range(count)]
-        return list(struct.unpack_from(f">{count}H", answer, 2))
+            bits = (answer[2 + at // 8] >> at % 8 & 1 for at in range(count))
+            return array("H", bits)
+        words = array("H", answer[2:])
+        if sys.byteorder == "little":
+            words.byteswap()
+        return words
 
     async def write(self, table: Table, address: int, words: Sequence[int]) -> None:
         """Write one coil, or one or more holding registers, if that is permitted.

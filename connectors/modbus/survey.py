@@ -140,7 +140,7 @@ class Survey:
     async def _ask(self, station: Station, block: Block, clock: Clock) -> Answer:
         asked_ns = clock.utc_ns()
         try:
-            words = await station.read(block)
+            words = await station.read_words(block)
         except RefusedError as error:
             if error.code in GATEWAY_SILENCE:
                 raise UnreachableError(f"the gateway says: {error}") from error

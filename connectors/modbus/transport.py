@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import termios
 from functools import partial
@@ -102,6 +103,18 @@ async def connect(client: ModbusBaseClient, where: str) -> None:
     except (OSError, ValueError, termios.error) as error:
         why = str(error) or "no answer"
         raise SourceUnavailableError(f"no connection to {where}: {why}") from error
+
+
+def notice_unacknowledged(client: ModbusBaseClient, *, after_s: float) -> None:
+    """Let the system close a socket whose other side acknowledges nothing any more.
+
+    A silent device behind a gateway and a dead network look the same to whoever waits
+    for an answer; but a living gateway acknowledges what it is sent. (Linux only.)
+    """
+    sock = client.ctx.transport.get_extra_info("socket")
+    if sock is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        after_ms = round(after_s * 1000)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, after_ms)
 
 
 def framer_of(

@@ -204,6 +204,12 @@ class OpcuaSettings(SourceSettings):
         )
         return {own.name: own} | {group.name: group for group in self.groups}
 
+    def written_place(self, point: Settings) -> str | None:
+        """Return the server and the node of a point."""
+        if not isinstance(point, PointSettings):
+            return None
+        return f"{self.url.lower().rstrip('/')} {point.node}"
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         _refuse_twice("point", (point.name for point in self.points))

@@ -150,24 +150,6 @@ class Connection(Entrance):
         """
         return self._bridge.ask(acknowledge)
 
-    async def publish(
-        self, acknowledge: list[ua.SubscriptionAcknowledgement], *, within_s: float
-    ) -> ua.PublishResponse:
-        """Ask for the next notification message.
-
-        Raises:
-            SourceUnavailableError: The connection is lost, or silent for too long.
-        """
-        await self.renew_if_due()
-        with self.guarded():
-            try:
-                async with asyncio.timeout(within_s):
-                    answer = await self.session.publish(acknowledge)
-            except TimeoutError as error:
-                raise ua.UaError(f"no keep-alive for {within_s:g} s") from error
-            answer.ResponseHeader.ServiceResult.check()
-        return answer
-
     async def leave(self) -> None:
         """Close the session politely, if there is anybody to be polite to."""
         if not self._lost:

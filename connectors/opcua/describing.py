@@ -140,7 +140,7 @@ def node_text(node: ua.NodeId, uris: Sequence[str]) -> str:
     """Return a node as the configuration names it, empty if it cannot."""
     identifier = node.to_string().rpartition(";")[2]
     if node.NodeIdType == ua.NodeIdType.String:
-        identifier = f"s={node.Identifier}"
+        identifier = f"s={node.Identifier!s}"
     text = identifier
     if node.NamespaceIndex:
         if node.NamespaceIndex >= len(uris):

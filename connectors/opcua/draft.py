@@ -77,7 +77,8 @@ def _keys(variable: Variable) -> dict[str, object]:
     keys["engineering_units"] = nature.units or None
     if stated is not None and not variable.is_waveform:
         keys["range_low"], keys["range_high"] = stated
-    keys["description"] = variable.description or None
+    if not variable.name.endswith(variable.description):
+        keys["description"] = variable.description
     return keys
 
 

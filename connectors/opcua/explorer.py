@@ -1,4 +1,4 @@
-"""`wheeltapper discover opcua URL`: what a server offers, and the tags to take of it."""
+"""`wheeltapper discover opcua URL`: what a server offers, as tags to take."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from asyncua import ua
 
 from appliance.domain.commissioning import Exploration
 from appliance.domain.ports import SourceUnavailableError
@@ -60,7 +58,7 @@ class OpcuaExplorer:
         add("--timeout", type=float, default=5.0, metavar="S",
             help="patience with one answer (default %(default)s)")  # fmt: skip
         add("--source", default="plant", metavar="NAME",
-            help="the source's name in the configuration (default %(default)s)")  # fmt: skip
+            help="the source's name (default %(default)s)")  # fmt: skip
         add("--policy", help="enter by this one, not the safest on offer (or: none)")
         add("--mode", choices=("Sign", "SignAndEncrypt"), default=None)
         for name in _TEXTS:
@@ -97,6 +95,8 @@ class OpcuaExplorer:
         return Exploration(rows, toml, tuple(notes), tag_count=count)
 
     async def _offers(self, args: Namespace) -> list[Offer]:
+        if not args.url.startswith("opc.tcp://"):
+            raise ValueError(f"{args.url!r}: write opc.tcp://HOST:PORT/")
         OpcuaSettings.model_validate(
             _source_keys(args)
             | {"security": {"policy": "none", "allow_insecure": True}}
@@ -190,11 +190,7 @@ def _about(chosen: Offer, offers: list[Offer]) -> list[str]:
         notes.append(
             "without security anybody on the network can read along and pretend to be "
             "the server; "
-            + (
-                "it offers better, leave out --policy"
-                if others
-                else "it offers no more"
-            )
+            + ("it offers better: leave out --policy" if others else "it has no better")
         )
     if chosen.against:
         notes.append(

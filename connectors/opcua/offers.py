@@ -1,4 +1,4 @@
-"""What a server offers to those who come: endpoints, and which of them to take. Pure."""
+"""What a server offers to those who come, and which endpoint to take. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One endpoint; `against` says why its certificate does not hold, and what to do."""
+    """One endpoint; `against` says why its certificate does not hold."""
 
     policy: str
     mode: str

@@ -6,8 +6,6 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
-from asyncua import ua
-
 from appliance.domain.commissioning import Probed
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import Sample, bad_sample, quality_of_status
@@ -31,6 +29,8 @@ from connectors.opcua.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from asyncua import ua
 
     from appliance.domain.ports import Clock
     from appliance.domain.tag import TagId

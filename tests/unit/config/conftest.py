@@ -63,6 +63,9 @@ address = 0
 id = "high vibration"
 channels = ["P-101/DE/vibration_rms"]
 setpoint = 7.1
+cause = "Bearing damage"
+consequence = "Seizure"
+action = "Inspect the bearing"
 
 [[safety.elements]]
 id = "motor"

@@ -25,7 +25,7 @@ unable to parse string as an integer; correct the value, not 'seven'
 p:31: alarms[0].on_dely_s: unknown key; did you mean 'on_delay_s'?
 p:57: safety.initiators[0].channels[0]: no safety source has the tag 'P-101/x'; \
 declare it in [[safety.sources]]; safety reads by itself
-p:62: safety.elements[0].output: no safety source is named 'plcc'; \
+p:65: safety.elements[0].output: no safety source is named 'plcc'; \
 declare it in [[safety.sources]]
 """
 
@@ -113,7 +113,7 @@ def test_five_mistakes_are_five_problems_each_with_place_and_remedy(well: str) -
             "safety.initiators[0]",
         ),
         ("setpoint = 7.1", 'setpoint = 7.1\nvote = "1oo2"', "safety.initiators[0]"),
-        ('mode = "observe"', "scan_period_s = 1.0", "safety.initiators"),
+        ('mode = "observe"', "scan_period_s = 1.0", "safety.initiators[0]"),
         ('mode = "observe"', 'mode = "off"', "safety.mode"),
         (
             "[safety.matrix]",

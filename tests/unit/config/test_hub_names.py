@@ -23,6 +23,9 @@ MODEL_ROW = """
 [[safety.initiators]]
 id = "model says stop"
 source = "model"
+cause = "The model sees what it has learned to fear"
+consequence = "Damage"
+action = "Inspect the machine"
 {tag}
 [[safety.elements]]
 id = "motor"

@@ -67,6 +67,9 @@ class Place:
         self.line.clock.pass_s(ANSWER_S)
         return [number] * block.count
 
+    async def read_words(self, block: Block) -> list[int]:
+        return await self.read(block)
+
 
 def bus_of(modbus: Build, devices: int, **more: object) -> ModbusSettings:
     given = {

@@ -62,6 +62,9 @@ class Device:
             raise RefusedError(2)
         return list(range(block.address, block.end))
 
+    async def read_words(self, block: Block) -> list[int]:
+        return await self.read(block)
+
     def count(self) -> int:
         """Return how often it was asked since the last time."""
         asked, self.asked = len(self.asked), []
