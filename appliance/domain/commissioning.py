@@ -28,10 +28,12 @@ class Probed:
 class Exploration:
     """What was found: rows for people, and a configuration to edit.
 
-    `toml` is whole: `wheeltapper check` accepts it as it is. `notes` say what was not
-    found, and why.
+    `toml` is whole: `wheeltapper check` accepts it as it is; it declares `tag_count`
+    tags. `notes` say what was not found, and why. Rows of the same keys that follow
+    each other are one table.
     """
 
     rows: tuple[Mapping[str, str], ...]
     toml: str
     notes: tuple[str, ...] = field(default=())
+    tag_count: int = 0

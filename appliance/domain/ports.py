@@ -78,6 +78,24 @@ class Resumable(Protocol):
         ...
 
 
+@runtime_checkable
+class Backfilling(Protocol):
+    """A `Resumable` source that says what it has still to fill; optional.
+
+    What it says survives our restart, so that a hole that was half filled when we
+    were killed is begun again; rows that are stored already are not stored twice.
+    """
+
+    @property
+    def unfilled_ns(self) -> Mapping[TagId, int]:
+        """From which source time on a tag's past is not whole, if it is not.
+
+        A tag that was named in `resume_from` is listed from then on, until the source
+        knows that nothing is missing, or has yielded or declared what was.
+        """
+        ...
+
+
 class Reader(Protocol):
     """Pulls one sample per tag for a scan; what safety uses. Numpy-free."""
 

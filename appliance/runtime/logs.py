@@ -45,3 +45,11 @@ def configure(process: str, level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def silence() -> None:
+    """Log nothing: a command says what matters itself, once."""
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
+    logging.getLogger().setLevel(logging.CRITICAL)
+    for name in (*_NOISY, *_SILENT):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

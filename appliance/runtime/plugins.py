@@ -50,6 +50,18 @@ class TagSettings(Settings):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Dialling:
+    """How many connections a source opens to where, and how many are taken there.
+
+    `accepts` is None where that is not known, or does not matter.
+    """
+
+    where: str
+    opens: int
+    accepts: int | None = None
+
+
 class SourceSettings(Settings):
     """What every source has; a connector adds how to reach it.
 
@@ -68,6 +80,23 @@ class SourceSettings(Settings):
 
     def shared_port(self) -> str | None:
         """Return the exclusive resource (a serial port) this occupies, or None."""
+        return None
+
+    def dialling(self, *, in_safety: bool) -> Dialling | None:
+        """Return what this source dials, or None where nothing can be too much.
+
+        In safety, a source may read and write on a connection each.
+        """
+        del in_safety
+        return None
+
+    def only_connection(self) -> str | None:
+        """Return what bears no connection beside the source's own, or None."""
+        return self.shared_port()
+
+    def written_place(self, point: Settings) -> str | None:
+        """Return where a point of this source lies, the same for whoever reaches it."""
+        del point
         return None
 
 
