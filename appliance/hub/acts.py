@@ -226,6 +226,7 @@ def storage_status(store: BufferStore) -> dict[str, Any]:
     return {
         "healthy": store.healthy,
         "last_error": store.last_error,
+        "diagnostics": [asdict(each) for each in store.diagnostics],
         "usage": None if usage is None else asdict(usage),
         "tiers_bytes": {str(period): each for period, each in store.tiers.items()},
     }

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from appliance.alarms.engine import AlarmEngine
+from appliance.alarms.sources import Fault, SourceWord
 from appliance.domain.event import Event, EventKind
 from appliance.hub.acts import Acts
 from appliance.hub.assets import Assets
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUFFER = "buffer.db"
+BUFFER_NAME = "buffer"
+"""Under which the buffer's own faults stand among those of the sources."""
 HUB_SOCKET = "hub.sock"
 SAFETY_SOCKET = "safety.sock"
 SAFETY = "safety"
@@ -215,6 +218,7 @@ class Hub:
                 group.create_task(work, name=f"hub.{name}")
 
             start("store", self._store.run())
+            start("store.care", self._store.care())
             start("events", self._recorder.run())
             start("gaps", self._gaps.run())
             start("link", self._server.serve())
@@ -316,7 +320,11 @@ class Hub:
             await self._clock.sleep(ASK_S)
             self._sources.tick()
             said = words_of(self._acts.processes.get("sync", {}))
-            self._pipeline.hear_sources({**self._sources.words(), **said})
+            for event in self._store.take_news():
+                self._pipeline.hear(event)
+            own = SourceWord([Fault(each) for each in self._store.diagnostics])
+            words = {**self._sources.words(), **said, BUFFER_NAME: own}
+            self._pipeline.hear_sources(words)
 
     async def _note_unfilled(self) -> None:
         while True:

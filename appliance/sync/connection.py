@@ -4,70 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections import deque
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 
 from appliance.runtime.tasks import alongside
-from appliance.sync.client import make_client
-from appliance.sync.dialling import dial, watch_line
-from appliance.sync.errors import (
-    ProtocolRefusedError,
-    UnansweredError,
-    UplinkLostError,
-    UplinkRefusedError,
-)
-from appliance.sync.news import Arrived, Published
+from appliance.sync.client import expiry_properties, make_client
+from appliance.sync.dialling import dial, explained
+from appliance.sync.errors import UnansweredError, UplinkLostError
+from appliance.sync.hearing import QOS, Hearing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-
-    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-    from paho.mqtt.properties import Properties
-    from paho.mqtt.reasoncodes import ReasonCode
 
     from appliance.sync.client import Address, UplinkClient
     from appliance.sync.news import News
     from appliance.sync.protocol import Protocol
 
 CONNECT_WITHIN_S = 10.0
-ARRIVALS_MAX = 256
 _MISC_PERIOD_S = 1.0
-_PROTOCOL_NOT_SPOKEN = 0x84
-_NO_MATCHING_SUBSCRIBERS = 0x10
-_QOS = 1
+_FAILURE = 0x80
 
 
 class Connection:
-    """A connection that the broker has accepted. Made by `connect` alone.
+    """A connection that the broker has accepted. Made by `connect` alone."""
 
-    Arrivals beyond `ARRIVALS_MAX` push out the oldest (`arrivals_lost`): an
-    acknowledgement is cumulative, so a later one says as much. What the broker owes
-    answers to is bounded by the caller's window.
-    """
-
-    def __init__(self, client: UplinkClient) -> None:
-        self.arrivals_lost = 0
-        self.window: int | None = None
-        self.packet_max_bytes: int | None = None
+    def __init__(self, client: UplinkClient, address: Address) -> None:
         self._client = client
+        self._address = address
         self._loop = asyncio.get_running_loop()
+        self._hearing = Hearing(client, end=self._end, lose=self._lose)
         self._watched: int | None = None
         self._writing = False
-        self._answers: deque[Published] = deque()
-        self._arrivals: deque[Arrived] = deque()
-        self._wake = asyncio.Event()
         self._lost: UplinkLostError | None = None
-        self._accepted = False
-        self._subscribed = False
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_subscribe = self._on_subscribe
-        client.on_publish = self._on_publish
-        client.on_message = self._on_message
+
+    @property
+    def window(self) -> int | None:
+        """How many messages the broker takes before it has acknowledged any."""
+        return self._hearing.window
+
+    @property
+    def packet_max_bytes(self) -> int | None:
+        """The longest packet that the broker takes."""
+        return self._hearing.packet_max_bytes
+
+    @property
+    def arrivals_lost(self) -> int:
+        """How many arrivals were pushed out by newer ones."""
+        return self._hearing.arrivals_lost
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -78,17 +64,22 @@ class Connection:
         finally:
             self._flush()
 
-    def publish(self, topic: str, payload: bytes) -> int:
+    def publish(
+        self, topic: str, payload: bytes, *, expiry_s: int | None = None
+    ) -> int:
         """Hand over a message at QoS 1; return the number that its PUBACK will carry.
 
-        Only inside `together`.
+        Only inside `together`. After `expiry_s` a broker that speaks MQTT 5 forgets a
+        copy that nobody fetched.
 
         Raises:
             UplinkLostError: The connection has ended.
         """
         if self._lost is not None:
             raise self._lost
-        told = self._client.publish(topic, payload, qos=_QOS)
+        five = self._client.protocol is MQTTProtocolVersion.MQTTv5
+        properties = expiry_properties(expiry_s) if five and expiry_s else None
+        told = self._client.publish(topic, payload, qos=QOS, properties=properties)
         if told.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._lose(UplinkLostError(f"publishing failed: {told.rc.name}"))
         return told.mid
@@ -100,21 +91,23 @@ class Connection:
             UplinkLostError: The connection has ended.
         """
         while True:
-            while self._answers:
-                yield self._answers.popleft()
-            while self._arrivals:
-                yield self._arrivals.popleft()
-            await self._until(self._has_news)
+            while self._hearing.has_news():
+                yield self._hearing.take()
+            await self._until(self._hearing.has_news)
 
-    async def open(self, address: Address) -> None:
+    def broker_certificate(self) -> bytes | None:
+        """Return the broker's certificate (DER), where there is TLS."""
+        return self._client.peer_certificate()
+
+    async def open(self) -> None:
         """Dial, and wait until the broker has accepted us and the subscription."""
-        await dial(self._client, address)
+        await dial(self._client, self._address)
         self._watch_reading()
-        await self._until(lambda: self._accepted)
-        if address.subscribe is not None:
-            self._client.subscribe(address.subscribe, qos=_QOS)
+        await self._until(lambda: self._hearing.accepted)
+        if self._address.subscribe is not None:
+            self._client.subscribe(self._address.subscribe, qos=QOS)
             self._watch_writing()
-            await self._until(lambda: self._subscribed)
+            await self._until(lambda: self._hearing.subscribed)
 
     async def run_misc(self) -> None:
         """Let paho send its pings and notice their absence; until cancelled."""
@@ -132,23 +125,20 @@ class Connection:
             self._client.disconnect()
         if raw is not None:
             raw.close()
-
-    def _has_news(self) -> bool:
-        return bool(self._answers or self._arrivals)
+        self._client.let_go()
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         while not reached():
             if self._lost is not None:
                 raise self._lost
-            self._wake.clear()
-            await self._wake.wait()
+            self._hearing.wake.clear()
+            await self._hearing.wake.wait()
 
     def _watch_reading(self) -> None:
         raw = self._client.socket()
         if raw is None:
-            raise UnansweredError("the broker hung up at once")
-        if isinstance(raw, socket.socket):
-            watch_line(raw)
+            self._lose(UnansweredError("the broker hung up at once"))
+            raise self._lost or UnansweredError("the broker hung up at once")
         self._watched = raw.fileno()
         self._loop.add_reader(self._watched, self._read)
         self._watch_writing()
@@ -199,79 +189,22 @@ class Connection:
             self._lose(UplinkLostError(f"the connection was lost: {code.name}"))
 
     def _lose(self, error: UplinkLostError) -> None:
-        if self._lost is not None:
-            return
-        told = isinstance(error, UplinkRefusedError | ProtocolRefusedError)
-        if not self._accepted and not told:
-            error = UnansweredError(str(error))
-        self._lost = error
-        self._unwatch()
-        self._wake.set()
-
-    def _on_connect(
-        self,
-        _client: Client,
-        _userdata: object,
-        _flags: ConnectFlags,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        if reason.value == _PROTOCOL_NOT_SPOKEN:
-            self._lose(ProtocolRefusedError("the broker does not speak this MQTT"))
-        elif reason.is_failure:
-            self._lose(UplinkRefusedError(f"the broker refuses us: {reason}"))
+        """Note an end that the broker gave no reason for, unless one is known."""
+        failure, heard = self._client.tls_failure, self._client.heard
+        if failure is not None:
+            self._end(explained(failure, self._address))
+        elif heard is not None and heard[1] >= _FAILURE:
+            self._hearing.refuse(*heard)  # a code that paho does not know
+        elif self._hearing.accepted:
+            self._end(error)
         else:
-            self.window = getattr(properties, "ReceiveMaximum", None)
-            self.packet_max_bytes = getattr(properties, "MaximumPacketSize", None)
-            self._accepted = True
-            self._wake.set()
+            self._end(UnansweredError(str(error)))
 
-    def _on_disconnect(
-        self,
-        _client: Client,
-        _userdata: object,
-        _flags: DisconnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        self._lose(UplinkLostError(f"the connection was lost: {reason}"))
-
-    def _on_subscribe(
-        self,
-        _client: Client,
-        _userdata: object,
-        _mid: int,
-        reasons: list[ReasonCode],
-        _properties: Properties | None,
-    ) -> None:
-        if any(reason.is_failure for reason in reasons):
-            refusal = f"the broker refuses the subscription: {reasons[0]}"
-            self._lose(UplinkRefusedError(refusal))
-        else:
-            self._subscribed = True
-            self._wake.set()
-
-    def _on_publish(
-        self,
-        _client: Client,
-        _userdata: object,
-        mid: int,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        unheard = reason.value == _NO_MATCHING_SUBSCRIBERS
-        answer = Published(mid, not reason.is_failure, unheard, str(reason))
-        self._answers.append(answer)
-        self._wake.set()
-
-    def _on_message(
-        self, _client: Client, _userdata: object, message: MQTTMessage
-    ) -> None:
-        if len(self._arrivals) >= ARRIVALS_MAX:
-            self._arrivals.popleft()
-            self.arrivals_lost += 1
-        self._arrivals.append(Arrived(message.topic, bytes(message.payload)))
-        self._wake.set()
+    def _end(self, error: UplinkLostError) -> None:
+        if self._lost is None:
+            self._lost = error
+            self._unwatch()
+            self._hearing.wake.set()
 
 
 @asynccontextmanager
@@ -283,11 +216,12 @@ async def connect(
     Raises:
         UplinkLostError: Not reached, refused, or silent.
     """
-    connection = Connection(make_client(address, protocol, count=count))
+    client = make_client(address, protocol, count=count)
+    connection = Connection(client, address)
     try:
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
-                await connection.open(address)
+                await connection.open()
         except TimeoutError as error:
             silence = f"the broker said nothing within {CONNECT_WITHIN_S:g} s"
             raise UplinkLostError(silence) from error
@@ -295,3 +229,21 @@ async def connect(
             yield connection
     finally:
         connection.close()
+
+
+async def ask(
+    address: Address, protocol: Protocol, *, count: Callable[[int], None]
+) -> None:
+    """Find out whether the broker speaks this MQTT, under another name.
+
+    Raises:
+        UplinkLostError: As `connect` does.
+    """
+    asking = replace(
+        address,
+        client_id=f"{address.client_id}-ask",
+        subscribe=None,
+        session_expiry_s=0,
+    )
+    async with connect(asking, protocol, count=count):
+        return

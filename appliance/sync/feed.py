@@ -35,11 +35,18 @@ class _Rows(msgspec.Struct):
     rows: list[tuple[int, bytes]]
 
 
+class _Waiting(msgspec.Struct):
+    """Of the answer to `outbox.status`, for each stream."""
+
+    pending_bytes: int
+
+
 class Feed:
     """Keeps a link to the hub, which may come and go, and moves rows into the drain.
 
     `changed` is called when there is something new to send. Committed events of the
-    hub wake it at once; everything else within `POLL_S`.
+    hub wake it at once; everything else within `POLL_S`, or when it has waited long
+    enough for company. `backlog` is told the bytes that wait, by stream.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class Feed:
         spread: Callable[[], float],
         changed: Callable[[], None],
         status: Callable[[], Mapping[str, Any]],
+        backlog: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
         self.wake = asyncio.Event()
         self._hub_socket = hub_socket
@@ -58,6 +66,8 @@ class Feed:
         self._clock = clock
         self._changed = changed
         self._status = status
+        self._backlog = backlog
+        self._flushed = 0
         self._backoff = Backoff(0.2, 3.0, jitter=0.3, spread=spread)
         self._lost = False
         self._told = False
@@ -148,17 +158,37 @@ class Feed:
         """Report our counters, if the hub wants to know."""
         while True:
             try:
-                await self._ask(
+                answer = await self._ask(
                     link, "process.status", process="sync", status=dict(self._status())
                 )
+                self._flush(answer)
+                self._weigh(await self._ask(link, "outbox.status"))
             except LinkRefusedError as error:
                 if not self._told:
                     log.info("the hub does not take our status: %s", error)
                 self._told = True
             await self._clock.sleep(STATUS_PERIOD_S)
 
+    def _flush(self, answer: object) -> None:
+        """Let nothing wait any longer when the hub was asked for that."""
+        if not isinstance(answer, dict):
+            return
+        asked = int(answer.get("flush", 0))
+        if asked > self._flushed:
+            self._flushed = asked
+            self._drain.wake()
+            self.wake.set()
+
+    def _weigh(self, answer: object) -> None:
+        try:
+            found = msgspec.convert(answer, dict[str, _Waiting])
+        except msgspec.ValidationError as error:
+            log.warning("a broken answer of the outbox: %s", error)
+            return
+        self._backlog({name: each.pending_bytes for name, each in found.items()})
+
     def _look(self) -> None:
-        self._drain.wake()
+        self._drain.wake(self._clock.now_s())
         self.wake.set()
 
     @staticmethod

@@ -27,10 +27,21 @@ class Lane:
 
     At most `window` parcels are held. When the front one is not acknowledged within
     `patience`, all are read and sent again, beginning with a single parcel: an absent
-    fleet costs one parcel per patience, not a window.
+    fleet costs one parcel per patience, not a window. Patience passes only while there
+    is a connection.
+
+    Rows wait up to `hold_s` in the outbox for company.
     """
 
-    def __init__(self, stream: Stream, *, window: int, patience: Backoff) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        window: int,
+        patience: Backoff,
+        packer: Packer | None = None,
+        hold_s: float = 0.0,
+    ) -> None:
         self.stream = stream
         self.epoch = ""
         self.through = 0
@@ -40,7 +51,9 @@ class Lane:
         self._room = window
         self._patience = patience
         self._patience_s = patience.next_s()
-        self._packer = Packer(stream)
+        self._packer = packer or Packer(stream)
+        self._hold_s = hold_s
+        self._looked_s: float | None = None
         self._row_bytes: float = _ROW_BYTES_GUESS
         self._cursor = 0
         self._marked = 0
@@ -49,19 +62,43 @@ class Lane:
         self._waiting = 0
         self._flying_bytes = 0
         self._held_off_until_s = 0.0
+        self._waited_s: float | None = None
 
     @property
     def rows_held(self) -> int:
         """Rows in memory that are not acknowledged."""
         return sum(parcel.last - parcel.first + 1 for parcel in self._parcels)
 
+    @property
+    def urgent(self) -> bool:
+        """Something waits that may go at any time, or that stands before it."""
+        return any(
+            parcel.urgent and parcel.progress is Progress.WAITING
+            for parcel in self._parcels
+        )
+
+    def wake(self, now_s: float | None) -> None:
+        """Look into the outbox again, unless its rows may wait a while for company.
+
+        None: look in any case.
+        """
+        waits = (
+            now_s is not None
+            and self._looked_s is not None
+            and now_s - self._looked_s < self._hold_s
+        )
+        if not self.read_again and not waits:
+            self._looked_s = now_s
+            self.read_again = True
+
     def next_read(self) -> tuple[int, int] | None:
         """Return (after, limit) of the rows to read, or None when it holds enough."""
         few = self._waiting < _WAITING_FEW and len(self._parcels) < self._room
         if not (few and self.read_again):
             return None
+        least = self._packer.at_once(self._cursor)
         limit = int(READ_BYTES / self._row_bytes)
-        return self._cursor, min(max(limit, 1), READ_ROWS_MAX)
+        return self._cursor, min(max(limit, least), READ_ROWS_MAX)
 
     def unanswered(self) -> None:
         """Ask for fewer rows: the answer may have been too long for the link."""
@@ -100,7 +137,7 @@ class Lane:
         ):
             self._parcels.append(parcel)
             self._waiting += 1
-        self._cursor = first + len(contents) - 1
+            self._cursor = parcel.last
 
     def next_parcel(self, now_s: float) -> Parcel | None:
         """Return the first parcel that waits to be sent."""
@@ -149,8 +186,17 @@ class Lane:
         self._progressed(now_s)
         return True
 
+    def connected(self, now_s: float) -> None:
+        """Go on waiting for the fleet where the loss of the connection ended it."""
+        if self._parcels and self._waited_s is not None:
+            self._parcels[0].moved_s = now_s - self._waited_s
+        self._waited_s = None
+
     def disconnected(self, now_s: float) -> None:
         """Send again what the broker has not accepted."""
+        front = self._parcels[0] if self._parcels else None
+        if front is not None and front.progress is Progress.ACCEPTED:
+            self._waited_s = now_s - front.moved_s
         for parcel in self._parcels:
             if parcel.progress is Progress.SENT:
                 self._ground(parcel, now_s)
@@ -183,9 +229,11 @@ class Lane:
         """Note that the outbox has been told."""
         if epoch == self.epoch:
             self._marked = max(self._marked, through)
+            self._packer.settle(through)
 
     def _begin(self, epoch: str) -> None:
         self.rewind()
+        self._packer.begin(epoch)
         self.epoch = epoch
         self.through = self._marked = self._highest_sent = self._cursor = 0
         self._room = self._window

@@ -17,11 +17,19 @@ log = logging.getLogger(__name__)
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """`broker` is `host:port`; `bytes_written` counts over all runs."""
+    """`broker` is `host:port`; `bytes_written` counts over all runs.
+
+    `day_bytes` were written on the local day numbered `day`. `spans` say how the
+    numbers of the summaries of `epoch` were sent: see `sync.coarsen`.
+    """
 
     broker: str = ""
     protocol: Protocol | None = None
     bytes_written: int = 0
+    day: int = 0
+    day_bytes: int = 0
+    epoch: str = ""
+    spans: tuple[tuple[int, int, float], ...] = ()
 
 
 def recall(path: Path, broker: str) -> Memory:
@@ -34,7 +42,7 @@ def recall(path: Path, broker: str) -> Memory:
         log.warning("%s is not used: %s", path, error)
         return Memory(broker)
     if kept.broker != broker:
-        return Memory(broker, bytes_written=kept.bytes_written)
+        return msgspec.structs.replace(kept, broker=broker, protocol=None)
     return kept
 
 

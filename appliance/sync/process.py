@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from appliance.runtime.notify import notify, watchdog_period_s
+from appliance.sync.coarsen import Plan, Span, period_for
 from appliance.sync.drain import Drain
 from appliance.sync.feed import Feed
 from appliance.sync.memory import Memory, keep, recall
+from appliance.sync.policy import Policy
 from appliance.sync.protocol import ProtocolChoice
 from appliance.sync.releases import ReleaseChecks, fetch_command
+from appliance.sync.traffic import Traffic
 from appliance.sync.uplink import Uplink
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ log = logging.getLogger(__name__)
 HUB_SOCKET = "hub.sock"
 MEMORY_FILE = "sync.json"
 KEEP_PERIOD_S = 10.0
+PACKED = 5.0
+"""About how many times smaller rows are on the wire than in the outbox."""
 
 
 async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -> None:
@@ -82,15 +88,24 @@ class Sync:
         self._memory_path = state_dir / MEMORY_FILE
         self._memory = recall(self._memory_path, broker)
         self._clock = clock
+        self._backlog: Mapping[str, int] = {}
+        self._merging_to_s = 0.0
         self.releases: ReleaseChecks | None = None
         """Who looks for releases beside us, for the status."""
         self._acknowledged_by = settings.acknowledged_by
         self._choice = ProtocolChoice(self._memory.protocol, now_s=clock.now_s())
+        self._settings = settings
+        kept = self._memory
+        self._traffic = Traffic(settings, day=kept.day, spent_bytes=kept.day_bytes)
         self._drain = Drain(
             fleet=settings.acknowledged_by == "fleet",
             window=settings.window,
             payload_max_bytes=settings.max_payload_bytes,
             spread=random.random,
+            hold_s=settings.hold_s,
+            policy=Policy(settings.sends, settings.tags),
+            plan=Plan(kept.epoch, [Span(*each) for each in kept.spans]),
+            planned=self._keep,
         )
         self._uplink = Uplink(
             config.site,
@@ -100,6 +115,7 @@ class Sync:
             clock=clock,
             spread=random.random,
             changed=self._wake_feed,
+            traffic=self._traffic,
         )
         self._feed = Feed(
             run_dir / HUB_SOCKET,
@@ -108,6 +124,7 @@ class Sync:
             spread=random.random,
             changed=self._uplink.wake.set,
             status=self.status,
+            backlog=self._weigh,
         )
 
     async def run(self) -> None:
@@ -134,8 +151,32 @@ class Sync:
                 **self._uplink.counters,
                 "bytes_written": self._bytes_written(),
             },
+            "link": self._traffic.status(self._clock.now_s(), self._clock.utc_ns()),
+            "backlog_bytes": sum(self._backlog.values()),
+            "drain_s": self._drain_s(),
+            "merging_to_s": self._merging_to_s,
+            "diagnostics": [
+                asdict(each)
+                for each in self._uplink.diagnosis.standing(self._clock.utc_ns())
+            ],
             "releases": None if self.releases is None else self.releases.status(),
         }
+
+    def _weigh(self, backlog: Mapping[str, int]) -> None:
+        """Lower the resolution before a backlog has to wait for hours.
+
+        `backlog` has the bytes that wait in the outbox, by stream.
+        """
+        self._backlog = backlog
+        settings = self._settings
+        self._merging_to_s = period_for(
+            self._drain_s(), settings.coarsen_after_s, settings.summary_period_s
+        )
+        self._drain.coarsen(self._merging_to_s)
+
+    def _drain_s(self) -> float | None:
+        waiting = sum(self._backlog.values()) / PACKED
+        return self._traffic.meter.drain_s(waiting, self._clock.now_s())
 
     def _wake_feed(self) -> None:
         if self._drain.next_mark() is not None or self._drain.next_read() is not None:
@@ -151,5 +192,15 @@ class Sync:
             self._keep()
 
     def _keep(self) -> None:
-        memory = Memory(self._memory.broker, self._choice.spoken, self._bytes_written())
+        day, day_bytes = self._traffic.spent
+        plan = self._drain.plan
+        memory = Memory(
+            broker=self._memory.broker,
+            protocol=self._choice.spoken,
+            bytes_written=self._bytes_written(),
+            day=day,
+            day_bytes=day_bytes,
+            epoch=plan.epoch,
+            spans=tuple((each.first, each.last, each.period_s) for each in plan.spans),
+        )
         keep(self._memory_path, memory)

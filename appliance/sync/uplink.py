@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from appliance.runtime.backoff import Backoff
 from appliance.runtime.tasks import alongside
-from appliance.sync.client import SESSION_EXPIRY_S, Address
-from appliance.sync.connection import connect
-from appliance.sync.credentials import password, tls_context
+from appliance.sync.client import SESSION_EXPIRY_S
+from appliance.sync.connection import ask, connect
+from appliance.sync.credentials import address_of
+from appliance.sync.diagnosis import Diagnosis
 from appliance.sync.errors import (
+    PacketTooLargeError,
     ProtocolRefusedError,
     UnansweredError,
     UplinkLostError,
-    UplinkRefusedError,
 )
 from appliance.sync.news import Arrived, Published
+from appliance.sync.patience import Patience
+from appliance.sync.traffic import Traffic
 from appliance.wire.outbox import ACK, Stream, decode_ack, topic
 
 if TYPE_CHECKING:
@@ -33,12 +34,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RETRY_FIRST_S, RETRY_LONGEST_S = 0.5, 3.0
-REFUSED_FIRST_S, REFUSED_LONGEST_S = 5.0, 60.0
 STALLED_S = 120.0
 PACKET_ROOM_BYTES = 512
 """What a PUBLISH may add to its payload: header, topic, properties."""
 _TICK_S = 1.0
+_LEAST_BYTES = 1_000
+_LINGER_TICKS = 5
+"""So long the fleet may take to acknowledge what was urgent."""
+
+
+class WindowClosedError(Exception):
+    """There is no reason to stay connected: not a loss."""
 
 
 class Uplink:
@@ -59,18 +65,20 @@ class Uplink:
         clock: Clock,
         spread: Callable[[], float],
         changed: Callable[[], None],
+        traffic: Traffic | None = None,
     ) -> None:
         self.wake = asyncio.Event()
+        self.traffic = traffic or Traffic(settings)
         self._site = site
         self._settings = settings
         self._drain = drain
         self._choice = choice
         self._clock = clock
         self._changed = changed
-        self._retry = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S, jitter=0.5, spread=spread)
-        self._refused = Backoff(
-            REFUSED_FIRST_S, REFUSED_LONGEST_S, jitter=0.5, spread=spread
-        )
+        self._idle_ticks = 0
+        self._patience = Patience(spread)
+        self._payload_max_bytes = settings.max_payload_bytes
+        self.diagnosis = Diagnosis(settings)
         self._connected = False
         self._lost_for: str | None = None
         self._parcels: dict[int, Parcel] = {}
@@ -78,6 +86,7 @@ class Uplink:
         self._topics = {
             stream: topic(site.id, site.gateway, stream) for stream in Stream
         }
+        self._by_fleet = settings.acknowledged_by == "fleet"
         self._ack_topic = topic(site.id, site.gateway, ACK)
         self._counts = {"bytes_written": 0, "connections": 0, "acks_broken": 0}
 
@@ -94,27 +103,45 @@ class Uplink:
     async def run(self) -> None:
         """Connect, converse, and begin again; until cancelled."""
         while True:
+            await self._until_allowed()
             try:
                 await self._once()
-            except ProtocolRefusedError as error:
-                self._choice.refused(self._clock.now_s())
-                self._note_loss(error)
-                delay_s = self._retry.next_s()
-            except UplinkRefusedError as error:
-                self._note_loss(error)
-                delay_s = self._refused.next_s()
+            except WindowClosedError as error:
+                log.info("the uplink pauses: %s", error)
+                self._lost_for = str(error)
+                continue
             except UplinkLostError as error:
-                if isinstance(error, UnansweredError):
-                    self._choice.hung_up(self._clock.now_s())
+                self._learn(error)
                 self._note_loss(error)
-                delay_s = self._retry.next_s()
+                delay_s = self._patience.after(error)
             await self._clock.sleep(delay_s)
+
+    async def _until_allowed(self) -> None:
+        """Wait for a window, or for something that is worth a connection at any time.
+
+        What is due is read into the drain meanwhile.
+        """
+        while not self.traffic.is_open(self._clock.utc_ns()):
+            if self._drain.urgent:
+                return
+            self._lost_for = self._pause()
+            self._changed()
+            await self._clock.sleep(_TICK_S)
+
+    def _pause(self) -> str:
+        waits = self.traffic.waits_for(self._clock.now_s(), self._clock.utc_ns())
+        return f"pausing: {waits}"
 
     async def _once(self) -> None:
         protocol = self._choice.next(self._clock.now_s())
-        address = self._address()
+        address = address_of(
+            self._site,
+            self._settings,
+            subscribe=self._ack_topic if self._by_fleet else None,
+        )
         if not self._choice.proven:
-            await self._ask(address, protocol)
+            await ask(address, protocol, count=self._count)
+            self._choice.worked()
         async with connect(address, protocol, count=self._count) as connection:
             self._welcome(connection, protocol)
             try:
@@ -127,39 +154,21 @@ class Uplink:
                 self._connected = False
                 self._parcels.clear()
                 self._drain.disconnected(self._clock.now_s())
-
-    async def _ask(self, address: Address, protocol: Protocol) -> None:
-        """Find out whether the broker speaks this MQTT, under another name."""
-        asking = replace(
-            address,
-            client_id=f"{address.client_id}-ask",
-            subscribe=None,
-            session_expiry_s=0,
-        )
-        async with connect(asking, protocol, count=self._count):
-            self._choice.worked()
-
-    def _address(self) -> Address:
-        settings = self._settings
-        return Address(
-            host=settings.host,
-            port=settings.port,
-            client_id=f"wheeltapper-{self._site.id}-{self._site.gateway}",
-            subscribe=self._ack_topic if settings.acknowledged_by == "fleet" else None,
-            session_expiry_s=SESSION_EXPIRY_S,
-            tls=tls_context(settings),
-            username=settings.username,
-            password=password(settings),
-        )
+                self.traffic.meter.disconnected(self._clock.now_s())
 
     def _welcome(self, connection: Connection, protocol: Protocol) -> None:
         most = connection.packet_max_bytes
+        self.traffic.meter.connected(self._clock.now_s())
         self._drain.connected(
+            self._clock.now_s(),
             window=connection.window,
-            payload_max_bytes=None if most is None else most - PACKET_ROOM_BYTES,
+            payload_max_bytes=self._payload_max_bytes
+            if most is None
+            else min(most - PACKET_ROOM_BYTES, self._payload_max_bytes),
         )
         self._choice.worked()
         self._connected = True
+        self.diagnosis.connected(connection.broker_certificate())
         self._counts["connections"] += 1
         where = f"{self._settings.host}:{self._settings.port}"
         if self._lost_for is None:
@@ -180,15 +189,20 @@ class Uplink:
         most = connection.packet_max_bytes
         while True:
             now_s = self._clock.now_s()
-            parcel = self._drain.next_parcel(now_s)
+            may_send = self.traffic.may_send(now_s, self._clock.utc_ns())
+            parcel = self._drain.next_parcel(now_s, urgent_only=not may_send)
             if parcel is None:
                 break
             self._drain.sent(parcel, now_s)
             if most is not None and len(parcel.payload) + PACKET_ROOM_BYTES > most:
                 self._refuse(parcel, f"a row is larger than {most} bytes")
                 continue
-            mid = connection.publish(self._topics[parcel.stream], parcel.payload)
+            # What the fleet did not fetch is sent again: old copies would pile up.
+            expiry_s = SESSION_EXPIRY_S if self._by_fleet else None
+            where = self._topics[parcel.stream]
+            mid = connection.publish(where, parcel.payload, expiry_s=expiry_s)
             self._parcels[mid] = parcel
+            self.traffic.meter.sent(mid, parcel.size_bytes, now_s)
 
     async def _listen(self, connection: Connection) -> None:
         async for news in connection.news():
@@ -208,10 +222,31 @@ class Uplink:
             if self._drain.stalled_s(now_s) > STALLED_S:
                 raise UplinkLostError(f"the broker owes answers since {STALLED_S:g} s")
             self._drain.check_patience(now_s)
+            self._leave_when_closed()
             self.wake.set()
             self._changed()
 
+    def _leave_when_closed(self) -> None:
+        """End a connection for which there is no reason any more.
+
+        Raises:
+            WindowClosedError: The window has closed, and nothing urgent is on its way.
+        """
+        busy = self._drain.urgent or self._drain.outstanding > 0
+        if busy:
+            self._idle_ticks = 0
+        elif not self.traffic.is_open(self._clock.utc_ns()):
+            self._idle_ticks += 1
+            if self._idle_ticks > _LINGER_TICKS:
+                raise WindowClosedError(self._pause())
+
     def _answered(self, answer: Published) -> None:
+        meter = self.traffic.meter
+        meter.answered(answer.mid, self._clock.now_s())
+        self._drain.measured(
+            flying_max_bytes=meter.flying_max_bytes,
+            payload_max_bytes=self.traffic.payload_max_bytes,
+        )
         parcel = self._parcels.pop(answer.mid, None)
         if parcel is None:
             return
@@ -219,8 +254,7 @@ class Uplink:
         if not answer.took or unheard:
             self._refuse(parcel, answer.reason)
             return
-        self._retry.reset()
-        self._refused.reset()
+        self._patience.reset()
         self._complained.pop(parcel.stream, None)
         self._drain.accepted(parcel, self._clock.now_s())
 
@@ -243,6 +277,18 @@ class Uplink:
             stream, ack.epoch, ack.through, now_s=self._clock.now_s()
         )
 
+    def _learn(self, error: UplinkLostError) -> None:
+        match error:
+            case ProtocolRefusedError():
+                self._choice.refused(self._clock.now_s())
+            case UnansweredError():
+                self._choice.hung_up(self._clock.now_s())
+            case PacketTooLargeError():
+                self._payload_max_bytes = max(
+                    self._payload_max_bytes // 2, _LEAST_BYTES
+                )
+        self.diagnosis.lost(error)
+
     def _note_loss(self, error: UplinkLostError) -> None:
         if self._lost_for is None:
             log.warning("the uplink is down: %s", error)
@@ -250,3 +296,5 @@ class Uplink:
 
     def _count(self, written: int) -> None:
         self._counts["bytes_written"] += written
+        now_s, utc_ns = self._clock.now_s(), self._clock.utc_ns()
+        self.traffic.wrote(written, now_s, utc_ns=utc_ns)

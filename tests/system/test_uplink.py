@@ -185,7 +185,7 @@ def ingest_from(port: int, lake: Path) -> Any:  # noqa: ANN401
 @asynccontextmanager
 async def syncing(tmp_path: Path, port: int, **settings: object) -> AsyncIterator[Sync]:
     uplink = UplinkSettings.model_validate(
-        {"host": "127.0.0.1", "port": port, "tls": False, **settings}
+        {"host": "127.0.0.1", "port": port, "tls": False, "hold_s": 0.0, **settings}
     )
     sync = Sync(
         Config(site=SITE, uplink=uplink),

@@ -128,9 +128,16 @@ def _anomaly_s(evidence: Evidence, fault_s: float | None) -> float | None:
 
 
 def _announced(evidence: Evidence) -> list[Event]:
-    """Return what called for a person: alarms becoming active, anomalies beginning."""
+    """Return what called for a person: alarms becoming active, anomalies beginning.
+
+    Of the machine, that is: a source that was killed says so, and rightly.
+    """
     wanted = {(EventKind.ALARM, "active"), (EventKind.ANOMALY, "begin")}
-    return [event for event in evidence.events if (event.kind, event.name) in wanted]
+    return [
+        event
+        for event in evidence.events
+        if (event.kind, event.name) in wanted and event.details.get("rule") != "source"
+    ]
 
 
 def _false_alarms(evidence: Evidence, fault_s: float | None) -> int:

@@ -207,6 +207,7 @@ class Demonstration:
                 try:
                     socket = self._places.run / "hub.sock"
                     async with connect(socket, process="demo") as link:
+                        await link.request("uplink.flush")
                         status = await link.request("status")
                         outbox = totals(await link.request("outbox.status"))
                     if outbox["pending"] == 0 or self._clock.now_s() > deadline_s:

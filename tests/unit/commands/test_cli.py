@@ -228,6 +228,7 @@ async def fill(tmp_path: Path) -> None:
                 np.linspace(70, 80, 200),
                 source_time_ns=times,
                 receive_time_ns=now_ns,
+                server_time_ns=np.where(np.arange(200) % 2, times + 10**6, 0),
             )
         )
         await store.flush()
@@ -243,7 +244,12 @@ async def test_a_trend_keeps_extremes_and_says_units(
     assert "VALUE (m3/h)" in page
     assert "80.0" in page
     assert await wheeltapper("trend", FLOW, "--json", *place) == 0
-    assert json.loads(capsys.readouterr().out)[-1]["quality"] == "GOOD"
+    last = json.loads(capsys.readouterr().out)[-1]
+    assert last["quality"] == "GOOD"
+    assert last["server_time"] > last["time"]
+    assert await wheeltapper("trend", FLOW, "--json", "--points", "200", *place) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [("server_time" in row) for row in rows[-4:]] == [False, True] * 2
     assert await wheeltapper("trend", FLOW, "--from", "3h", "--to", "2h", *place) == 1
     assert await wheeltapper("trend", "P-101/none", *place) == 1
     assert "no tag" in capsys.readouterr().err

@@ -95,6 +95,12 @@ def test_what_is_announced_before_the_fault_is_a_false_alarm() -> None:
     assert result["anomaly_at"] == 48.5
 
 
+def test_a_source_that_says_it_is_lost_is_no_false_alarm() -> None:
+    loss = event(EventKind.ALARM, "active", 20.0)
+    loss = replace(loss, details={"rule": "source"})
+    assert report(replace(GOOD, events=[loss, *GOOD.events]))["false_alarms"] == 0
+
+
 def test_without_a_fault_every_announcement_is_false_and_times_are_none() -> None:
     result = report(replace(GOOD, truth=[]))
     assert result["false_alarms"] == 2

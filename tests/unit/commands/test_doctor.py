@@ -127,3 +127,28 @@ def test_the_page_of_a_gateway_that_does_not_run_says_what_to_do(
     assert "What to do:" in page
     assert main(["doctor", "-c", str(tmp_path / "absent"), *places, "--json"]) == 1
     assert '"subject": "configuration"' in capsys.readouterr().out
+
+
+def test_a_source_is_shown_with_its_error_and_what_it_says_of_itself() -> None:
+    high = {"message": "at 2000", "remedy": "set it", "priority": "high"}
+    low = {"message": "29 days", "remedy": "renew it", "priority": "low"}
+    told = {
+        "state": "lost",
+        "error": "no route to host",
+        "diagnostics": [{"key": "clock", **high}, {"key": "certificate", **low}],
+    }
+    status = {**HUB, "sources": {"skid": "lost"}, "source_details": {"skid": told}}
+    found = {each.subject: each for each in of_hub(status) if "source" in each.subject}
+    assert found["source skid"].text == "lost: no route to host"
+    assert found["source skid"].action
+    assert found["source skid: clock"].grade is Grade.WRONG
+    assert found["source skid: clock"].action == "set it"
+    assert found["source skid: certificate"].grade is Grade.LOOK
+
+
+def test_a_source_that_explains_its_loss_gets_one_remedy_and_not_two() -> None:
+    fault = {"key": "connection", "message": "not trusted", "remedy": "trust it"}
+    told = {"error": "refused", "diagnostics": [fault | {"priority": "medium"}]}
+    status = {**HUB, "sources": {"skid": "lost"}, "source_details": {"skid": told}}
+    actions = [each.action for each in of_hub(status) if each.action]
+    assert actions == ["trust it"]

@@ -18,6 +18,7 @@ from appliance.wire.outbox import (
     Stream,
     encode_row,
 )
+from appliance.wire.payload import SCHEMA, Carried, open_payload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,10 @@ def rows(first: int, last: int, content: bytes = ROW) -> list[tuple[int, bytes]]
     return [(seq, content) for seq in range(first, last + 1)]
 
 
-def opened(content: bytes) -> Payload:
+def opened(content: bytes) -> Payload | Carried:
     """Return a payload whatever its rows are."""
+    if content[:1] == bytes([SCHEMA]):
+        return open_payload(content)
     plain = zstandard.ZstdDecompressor().decompress(content)
     return msgspec.msgpack.decode(plain, type=Payload)
 

@@ -80,10 +80,10 @@ def test_keys_that_cannot_be_used_are_a_refusal(tmp_path: Path, key: str) -> Non
 
 def test_a_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secret\nrest\n")
-    assert password(uplink(password_file=str(tmp_path / "password"))) == "secret"
+    assert password(str(tmp_path / "password")) == "secret"
     (tmp_path / "empty").write_text("")
-    assert password(uplink(password_file=str(tmp_path / "empty"))) == ""
-    assert password(uplink()) is None
+    assert password(str(tmp_path / "empty")) == ""
+    assert password(None) is None
 
 
 def test_a_bare_name_is_a_systemd_credential(
@@ -91,9 +91,9 @@ def test_a_bare_name_is_a_systemd_credential(
 ) -> None:
     (tmp_path / "mqtt-password").write_text("secret\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert password(uplink(password_file="mqtt-password")) == "secret"  # noqa: S106 - a file's name
+    assert password("mqtt-password") == "secret"
     with pytest.raises(UplinkRefusedError, match="cannot be read"):
-        password(uplink(password_file="absent"))  # noqa: S106 - a file's name
+        password("absent")
 
 
 async def test_without_an_uplink_the_process_says_so_and_ends(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.sync.parcel import Packer
-from appliance.wire.outbox import GapRow, Stream, decode_payload, encode_row
+from appliance.wire.outbox import GapRow, Stream, encode_row
+from appliance.wire.payload import open_payload
 
 MAX_BYTES = 2_000
 
@@ -32,10 +33,10 @@ def test_every_row_is_packed_once_in_order_and_payloads_keep_their_limit(
     )
     expected = 7
     for parcel in parcels:
-        payload, decoded = decode_payload(parcel.payload)
-        assert parcel.first == payload.first_seq == expected
-        assert len(decoded) == parcel.last - parcel.first + 1
-        assert [bytes(row) for row in payload.rows] == rows[
+        carried = open_payload(parcel.payload)
+        assert parcel.first == carried.first_seq == expected
+        assert len(carried.rows) == parcel.last - parcel.first + 1
+        assert [encode_row(row) for row in carried.rows] == rows[
             parcel.first - 7 : parcel.last - 6
         ]
         assert len(parcel.payload) <= MAX_BYTES or parcel.first == parcel.last

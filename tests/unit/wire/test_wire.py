@@ -55,7 +55,7 @@ from appliance.wire.outbox import (
     parse_topic,
     topic,
 )
-from appliance.wire.samples import message_of_samples
+from appliance.wire.samples import columns_of, message_of_samples
 
 ROWS: dict[Stream, Row] = {
     Stream.EVENT: EventRow(
@@ -91,6 +91,12 @@ def batches(draw: st.DrawFn) -> Batch:
             Text(2, 6, draw(st.text(max_size=5)), Quality.BAD, 8),
             Text(3, 6, 2**63),
         ),
+        server_time_ns=draw(
+            st.one_of(
+                st.none(),
+                hnp.arrays(np.int64, rows, elements=st.integers(-(2**63), 2**63 - 1)),
+            )
+        ),
     )
 
 
@@ -102,6 +108,12 @@ def test_a_batch_survives_the_link_bit_for_bit(batch: Batch) -> None:
     back = batch_of_message(message)
     for name in ("tag", "source_time_ns", "value", "quality", "status"):
         assert getattr(back, name).tobytes() == getattr(batch, name).tobytes()
+    server, server_back = batch.server_time_ns, back.server_time_ns
+    if server is None or not len(server):
+        assert server_back is None
+    else:
+        assert server_back is not None
+        assert server_back.tobytes() == server.tobytes()
     assert back.texts == batch.texts
     assert back.waveforms[0].points.tobytes() == batch.waveforms[0].points.tobytes()
     assert back.waveforms[0].quality is Quality.UNCERTAIN
@@ -124,6 +136,26 @@ def test_safety_speaks_the_same_batches_without_numpy() -> None:
     assert math.isnan(batch.value[1])
     assert batch.status.tolist() == [0, 0x80310000]
     assert batch.group == "scan"
+
+
+def test_safety_tells_the_second_time_of_a_sample_that_has_one() -> None:
+    tags = (TagId("a/b"), TagId("a/c"))
+    samples = [
+        Sample(tags[0], 1.0, Quality.GOOD, 0, 5, 6, 55),
+        Sample(tags[1], 2.0, Quality.GOOD, 0, 5, 6),
+    ]
+    message = message_of_samples(
+        samples, {tags[0]: 1, tags[1]: 2}, receive_time_ns=6, group="scan"
+    )
+    server = batch_of_message(message).server_time_ns
+    assert server is not None
+    assert server.tolist() == [55, 0]
+    assert columns_of(message).server_time_ns == [55, 0]
+    without = message_of_samples(
+        samples[1:], {tags[1]: 2}, receive_time_ns=6, group="scan"
+    )
+    assert without.server_time_ns == b""
+    assert columns_of(without).server_time_ns == [0]
 
 
 @pytest.mark.parametrize(
