@@ -25,6 +25,7 @@ from appliance.config import (
 )
 from appliance.runtime.plugins import connector_names, load_connector
 from appliance.runtime.settings import Settings
+from docs.requirements import requirements_page
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -128,7 +129,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    pages = {"configuration.md": configuration_page(), "commands.md": commands_page()}
+    pages = {
+        "configuration.md": configuration_page(),
+        "commands.md": commands_page(),
+        "safety-requirements.md": requirements_page(),
+    }
     stale = []
     for name, text in pages.items():
         path = REFERENCE / name

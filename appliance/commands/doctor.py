@@ -122,14 +122,10 @@ def of_hub(status: Mapping[str, Any] | None) -> Iterator[Finding]:
         yield _absent("hub", "nothing is read, stored or shown")
         return
     yield Finding(Grade.WELL, "hub", f"runs, buffer {status['epoch']}")
+    details = status.get("source_details", {})
     for name, state in status["sources"].items():
-        if name in PROCESSES:
-            continue  # judged below, by their own word
-        if state == "connected":
-            yield Finding(Grade.WELL, f"source {name}", "connected")
-        else:
-            action = "check the device, its address and the network"
-            yield Finding(Grade.WRONG, f"source {name}", str(state), action)
+        if name not in PROCESSES:  # those are judged below, by their own word
+            yield from _of_source(name, str(state), details.get(name, {}))
     counters = status["counters"]
     kept = ("samples_stored", "samples_rejected", "samples_in_flight")
     if counters["samples_read"] != sum(counters[key] for key in kept):
@@ -144,6 +140,25 @@ def of_hub(status: Mapping[str, Any] | None) -> Iterator[Finding]:
         yield Finding(Grade.WRONG, "buffer", storage["last_error"], action)
     pending = counters["outbox_pending"]
     yield Finding(Grade.WELL, "outbox", f"{pending} rows wait for the fleet")
+
+
+def _of_source(name: str, state: str, told: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge a source: its state, its last error, what it says of itself."""
+    subject, faults = f"source {name}", told.get("diagnostics", ())
+    if state in {"connected", "ended"}:
+        yield Finding(Grade.WELL, subject, state)
+    else:
+        error = f": {told['error']}" if told.get("error") else ""
+        action = "check the device, its address and the network"
+        explained = any(fault["key"] == "connection" for fault in faults)
+        yield Finding(
+            Grade.WRONG, subject, f"{state}{error}", "" if explained else action
+        )
+    for fault in faults:
+        grade = Grade.LOOK if fault["priority"] == "low" else Grade.WRONG
+        yield Finding(
+            grade, f"{subject}: {fault['key']}", fault["message"], fault["remedy"]
+        )
 
 
 def of_safety(status: Mapping[str, Any] | None) -> Iterator[Finding]:

@@ -13,11 +13,13 @@ from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
 from appliance.runtime.clock import SystemClock
 from appliance.storage.connection import StoreOpenError
-from appliance.storage.history import thinned
 from appliance.storage.reader import open_reader
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Sequence
+
+    from appliance.domain.batch import TimeColumn
 
 _NS = 1_000_000_000
 
@@ -41,12 +43,13 @@ def run(args: argparse.Namespace) -> int:
     try:
         with open_reader(args.state_dir / "buffer.db") as reader:
             known = reader.tags().get(tag)
-            found = reader.columns(tag, from_ns=since_ns, to_ns=until_ns)
+            kept = reader.history(tag, since_ns, until_ns, points=args.points)
     except StoreOpenError as error:
         raise CommandError(str(error)) from error
     if known is None:
         raise CommandError(f"no tag {args.tag!r} has ever been stored")
-    kept = thinned(found, args.points)
+    if kept.damaged:
+        raise CommandError(f"{kept.damaged} blocks are damaged; see `buffer verify`")
     rows = [
         (_time(time_ns), None if math.isnan(value) else value, Quality(quality).name)
         for time_ns, value, quality in zip(
@@ -54,9 +57,7 @@ def run(args: argparse.Namespace) -> int:
         )
     ]
     if args.json:
-        say_json(
-            [dict(zip(("time", "value", "quality"), r, strict=True)) for r in rows]
-        )
+        say_json(list(_objects(rows, kept.server_time_ns)))
     elif rows:
         say(
             table(("TIME (UTC)", f"VALUE ({known.engineering_units})", "QUALITY"), rows)
@@ -64,6 +65,17 @@ def run(args: argparse.Namespace) -> int:
     else:
         say("nothing is stored for that time")
     return EXIT_WELL if rows else EXIT_FINDING
+
+
+def _objects(
+    rows: Sequence[tuple[str, float | None, str]], server: TimeColumn | None
+) -> Iterator[dict[str, str | float | None]]:
+    """Yield the rows with names; `server_time` only where a row has the second time."""
+    for place, (time, value, quality) in enumerate(rows):
+        found = {"time": time, "value": value, "quality": quality}
+        if server is not None and server[place]:
+            found["server_time"] = _time(int(server[place]))
+        yield found
 
 
 def _time(time_ns: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance.domain.event import Event, EventKind
+from appliance.safety.maintenance import NO_LIFE, token_of
 from appliance.safety.tags import GROUP, samples
 from appliance.wire.events import message_of_event
 from appliance.wire.samples import message_of_samples
@@ -17,27 +18,40 @@ if TYPE_CHECKING:
     from appliance.domain.tag import TagId
     from appliance.link.server import LinkServer
     from appliance.safety.journal import Journal
-    from appliance.safety.logic import State
+    from appliance.safety.maintenance import Life, Token
     from appliance.safety.scan import Scan
     from appliance.safety.tags import TagBoard
+    from appliance.safety.turn import State
 
 AT_LEAST_EVERY_S = 0.5
 """Tags are told this often while nothing changes."""
 
 
 class Announcer:
-    """Journals and publishes; never waits."""
+    """Journals and publishes; never waits.
+
+    With every event it journals what is latched and, while the PLC has the machine,
+    the token by which the next life of these rules may find that.
+    """
 
     def __init__(
-        self, link: LinkServer, journal: Journal, *, board: TagBoard, clock: Clock
+        self,
+        link: LinkServer,
+        journal: Journal,
+        *,
+        board: TagBoard,
+        clock: Clock,
+        life: Life = NO_LIFE,
     ) -> None:
         self._link = link
         self._journal = journal
         self._board = board
         self._clock = clock
+        self._life = life
         self._shown: dict[TagId, float] = {}
         self._shown_at_s: float | None = None
         self._causes: dict[str, tuple[str, ...]] = {}
+        self._token: Token | None = None
         journal.on_committed = link.publish_event
         journal.on_trouble = self.tell_trouble
 
@@ -46,6 +60,7 @@ class Announcer:
         now_ns = self._clock.utc_ns()
         latches = state.latches.items()
         self._causes = {name: each.causes for name, each in latches if each.tripped}
+        self._token = token_of(state.handover, self._life)
         for event in events:
             self._tell(replace(event, time_ns=now_ns))
 
@@ -81,4 +96,4 @@ class Announcer:
     def _tell(self, event: Event) -> None:
         message = message_of_event(event, pending=True)
         self._link.publish_event(message)
-        self._journal.append(message, self._causes)
+        self._journal.append(message, self._causes, self._token)

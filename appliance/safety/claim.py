@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from appliance.safety.degradation import degradation
+from appliance.safety.row import vote_of
+
 if TYPE_CHECKING:
     from appliance.safety.logic import Matrix
 
@@ -28,10 +31,12 @@ def matrix_rows(matrix: Matrix) -> list[dict[str, Any]]:
             "channels": list(row.channels),
             "condition": row.condition,
             "setpoint": row.setpoint,
+            "setpoint_low": row.setpoint_low,
             "deadband": row.deadband,
             "on_delay_s": row.on_delay_s,
-            "vote": row.vote,
+            "vote": str(vote_of(row)),
             "bad_is": row.bad_is,
+            "degradation": degradation(row),
             "elements": list(matrix.stops.get(row.id, ())),
             "cause": row.cause,
             "consequence": row.consequence,

@@ -11,21 +11,33 @@ from typing import TYPE_CHECKING
 from appliance.domain.event import Event, EventKind
 from appliance.safety.channel import Trust
 from appliance.safety.latch import OPERATOR_STOP, POWER_UP
-from appliance.safety.row import channels_of
+from appliance.safety.maintenance import Phase
+from appliance.safety.row import channels_of, vote_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from appliance.config import InitiatorSettings
+    from appliance.safety.handover import Followed, Return
     from appliance.safety.latch import Latch
-    from appliance.safety.logic import Commands, Matrix, State
+    from appliance.safety.maintenance import Handover
     from appliance.safety.row import Bypass, RowState
+    from appliance.safety.turn import Commands, Matrix, State
 
 UNDATED = 0
 
 
 def of_power_up(matrix: Matrix, state: State) -> Iterator[Event]:
     """Tell that a life begins, and with which first-out each element is tripped."""
+    if state.handover is not None:
+        yield _event(
+            EventKind.SAFETY,
+            "returning",
+            "back from maintenance: the PLC has the machine until all is proved",
+            actor=state.handover.actor,
+            priority="high",
+        )
+        return
     for element in matrix.elements:
         cause = state.latches[element.id].first_out
         again = "" if cause == POWER_UP else ", as before the restart"
@@ -68,6 +80,8 @@ def of_rows(
     for row in matrix.rows:
         was, now = before[row.id], after[row.id]
         yield from _channel_events(row, was, now)
+        if len(now.channels) > 1 and str(now.vote) != str(was.vote):
+            yield from _vote_events(row, was, now)
         if now.bare_demand != was.bare_demand:
             yield _demand_event(row, now)
         if was.bypass is not None and now.bypass is None:
@@ -126,6 +140,69 @@ def of_reset(
         else:
             name, message = "reset", f"{element} is reset; it needs a start of its own"
         yield _event(EventKind.AUDIT, name, message, actor=actor, element=element)
+
+
+def of_return(matrix: Matrix, back: Return) -> Iterator[Event]:
+    """Tell whether a life that returns took over or powers up as ever."""
+    if back.takes_over:
+        names = ", ".join(each.id for each in matrix.elements)
+        yield _event(
+            EventKind.SAFETY,
+            "taken_over",
+            f"back from maintenance: {names} judged again, nothing was stopped",
+            priority="high",
+        )
+    elif back.reasons:
+        why = "; ".join(back.reasons)
+        yield _event(
+            EventKind.SAFETY,
+            "take_over_refused",
+            f"back from maintenance, but not taken over: {why}",
+            priority="critical",
+        )
+
+
+def of_handover(before: Handover | None, after: Followed) -> Iterator[Event]:
+    """Tell of a hand-over that is asked for, granted, ended or refused."""
+    standing = after.standing
+    if after.refusals:
+        message = f"maintenance refused: {'; '.join(after.refusals)}"
+        yield _event(EventKind.AUDIT, "maintenance_refused", message)
+    if before is not None and after.ended:
+        message = f"the hand-over to the PLC is over: {after.ended}"
+        yield _event(EventKind.SAFETY, "maintenance_ended", message, priority="high")
+    if standing is None or (before is not None and before.phase is standing.phase):
+        return
+    granted = standing.phase is Phase.GRANTED
+    yield _event(
+        EventKind.AUDIT,
+        f"maintenance_{standing.phase}",
+        "the PLC keeps the machine running without us"
+        if granted
+        else f"the PLC is asked to do without us: {standing.reason}",
+        actor=standing.actor,
+        priority="high",
+    )
+
+
+def _vote_events(
+    row: InitiatorSettings, was: RowState, now: RowState
+) -> Iterator[Event]:
+    """Tell that a row votes otherwise than before. The first vote is no news."""
+    began = all(each.good_at_s is None for each in was.channels)
+    declared = str(vote_of(row))
+    if began and str(now.vote) == declared:
+        return
+    back = str(now.vote) == declared
+    yield _event(
+        EventKind.SAFETY,
+        "vote_restored" if back else "vote_degraded",
+        f"{row.id}: {was.vote} has become {now.vote}",
+        asset=_asset(row),
+        priority="" if back else "high",
+        initiator=row.id,
+        vote=str(now.vote),
+    )
 
 
 def _demand_event(row: InitiatorSettings, now: RowState) -> Event:

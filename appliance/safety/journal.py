@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from appliance.safety.maintenance import Token  # noqa: TC001 - msgspec reads it
 from appliance.safety.ring import CAPACITY, PAYLOAD_MAX_BYTES, Ring
 from appliance.wire.messages import EventMessage  # noqa: TC001 - msgspec reads it
 
@@ -30,10 +31,11 @@ Causes = dict[str, tuple[str, ...]]
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """An event, and what was latched after it."""
+    """An event, what was latched after it, and what it left for the next life."""
 
     event: EventMessage
     causes: Causes = {}
+    token: Token | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -63,6 +65,7 @@ class Journal:
         self.committed_seq = 0
         self.trouble = ""
         self.causes: Causes = {}
+        self.token: Token | None = None
         self.on_committed: Callable[[EventMessage], None] = _ignore
         self.on_trouble: Callable[[str], None] = _ignore
 
@@ -79,18 +82,23 @@ class Journal:
     async def open(self) -> None:
         """Read what an earlier life left; a disk that refuses is reported, not raised.
 
-        `causes` are then those latched when that life ended.
+        `causes` are then those latched when that life ended, `token` what it left.
         """
         refusal = await asyncio.to_thread(self._restore)
         if refusal is not None:
             self.epoch = str(uuid.uuid4())
             self._troubled(refusal)
 
-    def append(self, event: EventMessage, causes: Mapping[str, tuple[str, ...]]) -> int:
-        """Queue an event and the latched causes; return its number."""
+    def append(
+        self,
+        event: EventMessage,
+        causes: Mapping[str, tuple[str, ...]],
+        token: Token | None = None,
+    ) -> int:
+        """Queue an event, the latched causes and a token; return its number."""
         self._last_seq += 1
         numbered = msgspec.structs.replace(event, pending=False, seq=self._last_seq)
-        entry = Entry(numbered, dict(causes))
+        entry = Entry(numbered, dict(causes), token)
         self._entries.append(entry)
         self._waiting.append(entry)
         self._work.set()
@@ -158,7 +166,7 @@ class Journal:
                 continue  # of another version: not ours to judge
             self._entries.append(entry)
             self._last_seq = self.committed_seq = entry.event.seq
-            self.causes = entry.causes
+            self.causes, self.token = entry.causes, entry.token
         return None
 
     def _write(self, batch: tuple[Entry, ...]) -> None:
@@ -193,7 +201,7 @@ class Journal:
 def encode(entry: Entry) -> bytes:
     """Return the bytes of an entry, shortened until they fit into a slot.
 
-    What cannot be kept of the causes is `power-up` after a restart.
+    What cannot be kept of causes or token is `power-up` after a restart.
     """
     body = _encoder.encode(entry)
     event = entry.event
@@ -201,7 +209,10 @@ def encode(entry: Entry) -> bytes:
     shorter = msgspec.structs.replace(
         event, message=event.message[:_SHORT_MESSAGE], details={}
     )
-    for smaller in (Entry(event, first), Entry(shorter, first), Entry(shorter)):
+    token = entry.token
+    for smaller in (
+        Entry(event, first, token), Entry(shorter, first, token), Entry(shorter),
+    ):  # fmt: skip
         if len(body) <= PAYLOAD_MAX_BYTES:
             break
         body = _encoder.encode(smaller)

@@ -56,8 +56,10 @@ class Latch:
 def tripped_by(latch: Latch, reasons: Sequence[str], now_s: float) -> Latch:
     """Return the latch after reasons to stop, in their order; the first stays first."""
     new = tuple(each for each in reasons if each not in latch.causes)
+    if not new:
+        return latch
     causes = latch.causes + new
-    if latch.tripped or not new:
+    if latch.tripped:
         return replace(latch, causes=causes)
     return replace(
         latch, tripped=True, causes=causes, stopped=False, unstopped_since_s=now_s
@@ -77,10 +79,10 @@ def is_lost(latch: Latch, element: ElementSettings, now_s: float) -> bool:
 
 def watch_writing(latch: Latch, report: Report, now_s: float) -> Latch:
     """Note since when writing fails."""
-    if report.written:
-        return replace(latch, unwritten_since_s=None)
     since_s = latch.unwritten_since_s
-    return replace(latch, unwritten_since_s=now_s if since_s is None else since_s)
+    if report.written is (since_s is None):
+        return latch
+    return replace(latch, unwritten_since_s=None if report.written else now_s)
 
 
 def unwatched(latch: Latch) -> Latch:
@@ -99,6 +101,9 @@ def watch_stop(
 ) -> Latch:
     """Note whether a tripped element has stopped, or failed to within its time."""
     if not latch.tripped or stopped:
+        settled = latch.unstopped_since_s is None and not latch.stop_failed
+        if settled and latch.stopped is stopped:
+            return latch
         return replace(
             latch, stopped=stopped, unstopped_since_s=None, stop_failed=False
         )

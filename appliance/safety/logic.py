@@ -6,10 +6,12 @@ running.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from appliance.safety import handover
 from appliance.safety import happenings as told
+from appliance.safety.channel import NO_NEWS
 from appliance.safety.latch import (
     ARMING,
     OPERATOR_STOP,
@@ -26,7 +28,10 @@ from appliance.safety.latch import (
     watch_stop,
     watch_writing,
 )
+from appliance.safety.maintenance import NO_LIFE, Life, Token, redeemed
+from appliance.safety.permissive import missing
 from appliance.safety.row import (
+    BYPASS_HARD_S,
     Bypass,
     RowState,
     is_read,
@@ -35,107 +40,43 @@ from appliance.safety.row import (
     powered_up,
     with_bypass,
 )
+from appliance.safety.turn import Commands, Matrix, Order, Readings, State, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from appliance.config import ElementSettings, InitiatorSettings
-    from appliance.domain.event import Event
-    from appliance.safety.channel import Reading
 
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """Causes and effects: rows, columns, and which row stops which column."""
-
-    rows: tuple[InitiatorSettings, ...]
-    elements: tuple[ElementSettings, ...]
-    stops: Mapping[str, tuple[str, ...]]
-
-    def rows_of(self, element: str) -> tuple[InitiatorSettings, ...]:
-        """Return the initiators that stop an element, in the order of the matrix."""
-        return tuple(row for row in self.rows if element in self.stops.get(row.id, ()))
-
-    @property
-    def longest_pause_s(self) -> float:
-        """A longer pause between scans leaves some initiator unproved for too long."""
-        budgets_s = (
-            row.max_age_s + row.comms_loss_delay_s
-            for row in self.rows
-            if row.source == "field"
-        )
-        return min(budgets_s, default=float("inf"))
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything that is remembered from scan to scan; `feedback` by tag."""
-
-    rows: Mapping[str, RowState]
-    latches: Mapping[str, Latch]
-    feedback: Mapping[str, Reading] = field(default_factory=dict)
-    armed: bool = False
-    reset_before: frozenset[str] = frozenset()
-    scanned_at_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """What arrived since the last scan: by tag, from models by row, from outputs."""
-
-    tags: Mapping[str, Reading] = field(default_factory=dict)
-    models: Mapping[str, Reading] = field(default_factory=dict)
-    reports: Mapping[str, Report] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """What people want in this scan. All are levels; only a reset's edge counts.
-
-    `stop` says why. `reset` names elements. `arm` is None to leave the mode as it is.
-    `actor` is who wants the stop, the reset or the mode.
-    """
-
-    stop: str = ""
-    reset: frozenset[str] = frozenset()
-    actor: str = ""
-    arm: bool | None = None
-    bypasses: tuple[Bypass, ...] = ()
-    unbypass: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What an element shall be told: its run point, and whether to beat its heart."""
-
-    may_run: bool
-    beat: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The outcome of one scan; `refusals` say why a reset was refused."""
-
-    state: State
-    orders: Mapping[str, Order]
-    events: tuple[Event, ...]
-    refusals: tuple[str, ...] = ()
+__all__ = ["Commands", "Matrix", "Order", "Readings", "State", "Turn"]
 
 
 def power_up(
-    matrix: Matrix, causes: Mapping[str, tuple[str, ...]], *, armed: bool
+    matrix: Matrix,
+    causes: Mapping[str, tuple[str, ...]],
+    *,
+    armed: bool,
+    token: Token | None = None,
+    life: Life = NO_LIFE,
+    now_s: float = 0.0,
 ) -> State:
     """Return the state before the first scan: everything is tripped.
 
     `causes` are those that were latched when the last life ended; the first-out of an
-    element that has none is `power-up`.
+    element that has none is `power-up`. A `token` that is good in this `life` defers
+    that: the PLC has the machine until the first scans have decided.
     """
+    rows = {row.id: powered_up(row) for row in matrix.rows}
+    standing = None
+    if matrix.maintenance is not None:
+        standing = redeemed(token, life, causes, now_s)
     latches = {
         element.id: Latch(tripped=True, causes=causes.get(element.id) or (POWER_UP,))
         for element in matrix.elements
     }
-    rows = {row.id: powered_up(row) for row in matrix.rows}
-    return State(rows, latches, armed=armed)
+    if standing is not None:
+        armed = True
+        latches = {element.id: Latch(tripped=True) for element in matrix.elements}
+    return State(rows, latches, armed=armed, handover=standing)
 
 
 def step(
@@ -147,46 +88,76 @@ def step(
     on-delay stops its elements in this very scan.
     """
     before = state
-    state = _commanded(state, readings, commands, matrix)
-    rows = {row.id: _judged(row, state, readings, now_s) for row in matrix.rows}
-    common = _common_reasons(matrix, before, state, commands, now_s)
-    latches = {}
-    for element in matrix.elements:
-        latch = _watched(element, state, readings, now_s)
-        reasons = [row.id for row in matrix.rows_of(element.id) if rows[row.id].demand]
-        if not latch.tripped and is_lost(latch, element, now_s):
-            reasons.append(OUTPUT_LOST)
-        latches[element.id] = tripped_by(latch, [*reasons, *common], now_s)
+    bypasses, refused = _permitted(state, commands)
+    if refused:
+        commands = replace(commands, bypasses=bypasses)
+    state = _commanded(state, readings, commands, matrix, now_s)
     commanded_rows = state.rows
-    state = replace(state, rows=rows, latches=latches, scanned_at_s=now_s)
-    state, pressed, refusals = _reset(matrix, before, state, commands)
-    orders = {each.id: _order(matrix, each, state) for each in matrix.elements}
+    rows = {row.id: _judged(row, state, readings, now_s) for row in matrix.rows}
+    state = replace(state, rows=rows, scanned_at_s=now_s)
+    common = _common_reasons(matrix, before, state, commands, now_s)
+    back = handover.returned(matrix, state, common, now_s)
+    state = _latched(matrix, state, readings, common, back=back, now_s=now_s)
+    state, pressed, reset_refusals = _reset(matrix, before, state, commands, now_s)
+    kept = handover.followed(matrix, state, commands, now_s)
+    if kept.standing is not state.handover:
+        state = replace(state, handover=kept.standing)
+    refusals = (*refused, *reset_refusals, *kept.refusals)
     events = (
         *told.of_commands(before, commands),
         *told.of_rows(matrix, commanded_rows, rows),
         *told.of_latches(matrix, before.latches, state.latches, state.rows),
-        *told.of_reset(pressed, refusals, commands.actor),
+        *told.of_reset(pressed, reset_refusals, commands.actor),
+        *told.of_return(matrix, back),
+        *told.of_handover(before.handover, kept),
     )
-    return Turn(state, orders, events, refusals)
+    orders = {each.id: _order(matrix, each, state) for each in matrix.elements}
+    request = handover.request(matrix, before, state)
+    return Turn(state, orders, events, refusals, request)
+
+
+def _permitted(
+    state: State, commands: Commands
+) -> tuple[tuple[Bypass, ...], tuple[str, ...]]:
+    """Return the bypasses that may be set, and why the others may not."""
+    taken = {
+        name
+        for name, row in state.rows.items()
+        if row.bypass is not None and name not in commands.unbypass
+    }
+    permitted: list[Bypass] = []
+    refused: list[str] = []
+    for bypass in commands.bypasses:
+        if bypass.initiator in taken:
+            refused.append(f"{bypass.initiator} has its one bypass already")
+        else:
+            permitted.append(bypass)
+            taken.add(bypass.initiator)
+    return tuple(permitted), tuple(refused)
 
 
 def _commanded(
-    state: State, readings: Readings, commands: Commands, matrix: Matrix
+    state: State,
+    readings: Readings,
+    commands: Commands,
+    matrix: Matrix,
+    now_s: float,
 ) -> State:
-    """Take over what people want, and the newest news of each feedback."""
+    """Take over what people want, and the newest news of what no row judges."""
     rows = dict(state.rows)
     for row_id in commands.unbypass & rows.keys():
         rows[row_id] = with_bypass(rows[row_id], None)
     for bypass in commands.bypasses:
-        rows[bypass.initiator] = with_bypass(rows[bypass.initiator], bypass)
+        until_s = min(bypass.until_s, now_s + BYPASS_HARD_S)
+        limited = replace(bypass, until_s=until_s)
+        rows[bypass.initiator] = with_bypass(rows[bypass.initiator], limited)
     armed = state.armed if commands.arm is None else commands.arm
-    feedback = {
-        tag: reading
-        for element in matrix.elements
-        if (tag := element.feedback) is not None
-        and (reading := readings.tags.get(tag, state.feedback.get(tag))) is not None
-    }
-    return replace(state, rows=rows, armed=armed, feedback=feedback)
+    heard = dict(state.heard)
+    for tag in matrix.listened:
+        reading = readings.tags.get(tag)
+        if reading is not None and reading.sample.status not in NO_NEWS:
+            heard[tag] = reading
+    return replace(state, rows=rows, armed=armed, heard=heard)
 
 
 def _judged(
@@ -213,6 +184,34 @@ def _all_tripped(state: State) -> bool:
     return all(latch.tripped for latch in state.latches.values())
 
 
+def _latched(
+    matrix: Matrix,
+    state: State,
+    readings: Readings,
+    common: list[str],
+    *,
+    back: handover.Return,
+    now_s: float,
+) -> State:
+    """Trip what must be tripped; a life that returns well has nothing to trip."""
+    if back.takes_over:
+        latches = {each.id: released() for each in matrix.elements}
+        return replace(state, latches=latches, handover=None)
+    if back.waits:
+        return state
+    standing = None if back.reasons else state.handover
+    first = [POWER_UP] if back.reasons else []
+    latches = {}
+    for element in matrix.elements:
+        latch = _watched(element, state, readings, now_s)
+        rows = matrix.rows_of(element.id)
+        reasons = [*first, *(row.id for row in rows if state.rows[row.id].demand)]
+        if not latch.tripped and is_lost(latch, element, now_s):
+            reasons.append(OUTPUT_LOST)
+        latches[element.id] = tripped_by(latch, [*reasons, *common], now_s)
+    return replace(state, latches=latches, handover=standing)
+
+
 def _watched(
     element: ElementSettings, state: State, readings: Readings, now_s: float
 ) -> Latch:
@@ -221,21 +220,24 @@ def _watched(
     if not state.armed:
         return unwatched(latch)
     report = readings.reports.get(element.id, Report())
-    feedback = state.feedback.get(element.feedback or "")
+    feedback = state.heard.get(element.feedback or "")
     stopped = has_stopped(element, report, feedback, now_s)
     latch = watch_writing(latch, report, now_s)
     return watch_stop(latch, element, stopped=stopped, now_s=now_s)
 
 
 def _reset(
-    matrix: Matrix, before: State, state: State, commands: Commands
+    matrix: Matrix, before: State, state: State, commands: Commands, now_s: float
 ) -> tuple[State, frozenset[str], tuple[str, ...]]:
     """Release what may be released; all that was asked for, or nothing."""
     pressed = commands.reset - before.reset_before
-    state = replace(state, reset_before=commands.reset)
+    if commands.reset != before.reset_before:
+        state = replace(state, reset_before=commands.reset)
     if not pressed:
         return state, pressed, ()
-    refusals = _refusals(matrix, state, pressed, commands)
+    refusals = _refusals(matrix, state, pressed, commands, now_s)
+    if handover.is_returning(before):
+        refusals = ("whether to take over is being decided", *refusals)
     if refusals:
         return state, pressed, refusals
     latches = {
@@ -246,7 +248,11 @@ def _reset(
 
 
 def _refusals(
-    matrix: Matrix, state: State, pressed: frozenset[str], commands: Commands
+    matrix: Matrix,
+    state: State,
+    pressed: frozenset[str],
+    commands: Commands,
+    now_s: float,
 ) -> tuple[str, ...]:
     reasons = ["the stop is being requested"] if commands.stop else []
     if not any(state.latches[name].tripped for name in pressed & state.latches.keys()):
@@ -259,6 +265,7 @@ def _refusals(
             if row_state.unproven_since_s is not None:
                 reasons.append(f"the demand of {row.id} lasts")
             reasons.extend(not_good(row, row_state))
+        reasons.extend(missing(element, state.heard, now_s))
         latch = state.latches[element.id]
         if state.armed and latch.tripped and not latch.stopped:
             reasons.append(f"the stop of {element.id} is not confirmed")
@@ -267,6 +274,8 @@ def _refusals(
 
 def _order(matrix: Matrix, element: ElementSettings, state: State) -> Order:
     latch = state.latches[element.id]
+    if handover.is_returning(state):
+        return Order(may_run=False, beat=False, hold=True)
     read = all(is_read(row, state.rows[row.id]) for row in matrix.rows_of(element.id))
     return Order(
         may_run=not latch.tripped,

@@ -11,25 +11,29 @@ from appliance.link.roles import Role
 from appliance.link.server import RefusedError
 from appliance.safety.channel import Reading
 from appliance.safety.claim import CLAIM, STANDING_DOWN, matrix_rows
-from appliance.safety.logic import Commands
-from appliance.safety.row import Bypass, channels_of
+from appliance.safety.desk import Answer
+from appliance.safety.maintenance import Handover, Phase
+from appliance.safety.row import BYPASS_HARD_S, Bypass, channels_of
 from appliance.safety.status import status
+from appliance.safety.turn import Commands
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from appliance.config import InitiatorSettings
     from appliance.domain.ports import Clock
     from appliance.link.server import LinkServer, Peer
-    from appliance.safety.desk import Answer, Desk
+    from appliance.safety.desk import Desk
     from appliance.safety.journal import Journal
-    from appliance.safety.logic import Matrix
     from appliance.safety.scan import Scan
+    from appliance.safety.turn import Matrix
     from appliance.wire.messages import EventMessage
 
 COMMIT_WITHIN_S = 5.0
+CONSENT_WITHIN_S = 5.0
+"""So long the PLC may take to consent; then it is asked no longer."""
+_LOOK_AGAIN_S = 0.02
 BYPASS_DEFAULT_S = 8 * 3600.0
-BYPASS_LONGEST_S = 24 * 3600.0
 _TEXT_MAX = 200
 
 
@@ -45,6 +49,7 @@ class Operations:
         journal: Journal,
         clock: Clock,
         realtime: str,
+        bypass_longest_s: float = BYPASS_DEFAULT_S,
     ) -> None:
         self._matrix = matrix
         self._rows = {row.id: row for row in matrix.rows}
@@ -53,6 +58,7 @@ class Operations:
         self._journal = journal
         self._clock = clock
         self._realtime = realtime
+        self._bypass_longest_s = bypass_longest_s
         self._model_times: dict[str, int] = {}
 
     def offer(self, link: LinkServer) -> None:
@@ -64,6 +70,8 @@ class Operations:
         link.operation("demand", self._demand, role=Role.OPERATOR, processes=("hub",))
         link.operation("bypass", self._bypass, role=Role.MAINTAINER)
         link.operation("unbypass", self._unbypass, role=Role.MAINTAINER)
+        link.operation("maintenance.begin", self._begin, role=Role.MAINTAINER)
+        link.operation("maintenance.end", self._end, role=Role.MAINTAINER)
         link.operation("mode", self._mode, role=Role.SUPERVISOR)
 
     async def _status(self, _args: Mapping[str, Any], _peer: Peer) -> dict[str, Any]:
@@ -111,16 +119,19 @@ class Operations:
         reason = _text(args.get("reason", ""))
         if not reason:
             raise RefusedError("a bypass needs a reason")
-        length_s = float(args.get("length_s", BYPASS_DEFAULT_S))
-        if not 0 < length_s <= BYPASS_LONGEST_S:
-            raise RefusedError(f"a bypass lasts at most {BYPASS_LONGEST_S:g} s")
-        if length_s > BYPASS_DEFAULT_S and peer.role < Role.SUPERVISOR:
-            raise RefusedError(f"above {BYPASS_DEFAULT_S:g} s it takes a supervisor")
+        longest_s = self._bypass_longest_s
+        length_s = float(args.get("length_s", min(longest_s, BYPASS_DEFAULT_S)))
+        if not 0 < length_s <= BYPASS_HARD_S:
+            raise RefusedError(f"a bypass lasts at most {BYPASS_HARD_S:g} s")
+        if length_s > longest_s and peer.role < Role.SUPERVISOR:
+            raise RefusedError(f"above {longest_s:g} s it takes a supervisor")
         if self._scan.state.rows[row.id].bypass is not None:
             raise RefusedError(f"{row.id} has its one bypass already")
         until_s = self._clock.now_s() + length_s
         bypass = Bypass(row.id, channel, until_s, peer.name, reason)
         answer = await self._desk.ask(Commands(bypasses=(bypass,), actor=peer.name))
+        if answer.refusals:
+            raise RefusedError("; ".join(answer.refusals))
         return {**await self._accepted(answer), "length_s": length_s}
 
     async def _unbypass(self, args: Mapping[str, Any], peer: Peer) -> dict[str, Any]:
@@ -137,6 +148,9 @@ class Operations:
         arm = mode == "armed"
         if arm and not (self._matrix.rows and self._matrix.elements):
             raise RefusedError("the matrix is empty: there is nothing to arm")
+        unread = tuple(self._never_good()) if arm and not self._scan.state.armed else ()
+        if unread:
+            raise RefusedError(f"{', '.join(unread)} was never good: nothing is armed")
         answer = await self._desk.ask(Commands(arm=arm, actor=peer.name))
         return {
             **await self._accepted(answer),
@@ -144,6 +158,49 @@ class Operations:
             "claim": CLAIM if arm else STANDING_DOWN,
             "matrix": matrix_rows(self._matrix),
         }
+
+    def _never_good(self) -> Iterator[str]:
+        """Yield the channels that have proved nothing in this life."""
+        for row in self._matrix.rows:
+            channels = self._scan.state.rows[row.id].channels
+            for name, channel in zip(row.channels, channels, strict=False):
+                if channel.good_at_s is None:
+                    yield name
+
+    async def _begin(self, args: Mapping[str, Any], peer: Peer) -> dict[str, Any]:
+        """Hand the machine over to the PLC; answer when it consents, or not in time."""
+        reason = _text(args.get("reason") or "")
+        if not reason:
+            raise RefusedError("a reason is needed")
+        rules = self._matrix.maintenance
+        longest_s = math.inf if rules is None else rules.longest_s
+        length_s = float(args.get("length_s") or longest_s)
+        until_s = self._clock.now_s() + length_s
+        wanted = Handover(peer.name, reason, until_s)
+        answer = await self._desk.ask(Commands(hand_over=wanted, actor=peer.name))
+        if answer.refusals:
+            raise RefusedError("; ".join(answer.refusals))
+        if not await self._is_granted():
+            await self._desk.ask(Commands(resume=True, actor=peer.name))
+            raise RefusedError("the PLC does not consent; nothing is handed over")
+        granted = Answer((), self._journal.last_seq)
+        return {**await self._accepted(granted), "length_s": length_s}
+
+    async def _is_granted(self) -> bool:
+        """Wait for the PLC's consent, as long as the hand-over stands."""
+        patience_s = self._clock.now_s() + CONSENT_WITHIN_S
+        while self._clock.now_s() < patience_s:
+            standing = self._scan.state.handover
+            if standing is None or standing.phase is Phase.GRANTED:
+                return standing is not None
+            await self._clock.sleep(_LOOK_AGAIN_S)
+        return False
+
+    async def _end(self, _args: Mapping[str, Any], peer: Peer) -> dict[str, Any]:
+        if self._scan.state.handover is None:
+            raise RefusedError("nothing is handed over")
+        answer = await self._desk.ask(Commands(resume=True, actor=peer.name))
+        return await self._accepted(answer)
 
     async def _demand(self, args: Mapping[str, Any], _peer: Peer) -> dict[str, Any]:
         """A model's word. The same source time again confirms nothing."""

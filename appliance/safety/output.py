@@ -20,6 +20,8 @@ ATTEMPTS = 3
 """Writes of the run point per scan that fails to prove it."""
 GRACE_S = 0.02
 """How long another write under way may hold up a stop before it is cut off."""
+PROOF_BEATS = 3
+"""So many beats of a life prove to the PLC that it lives."""
 REFRESH_S = 1.0
 """How often a standing stop is written again; a permit is written once."""
 _HEARTBEATS = 0x1_0000
@@ -38,7 +40,7 @@ class ElementWriter:
         self._element = element
         self._output = output
         self._clock = clock
-        self._deadline_s = element.confirm_within_s / 4
+        self._deadline_s = element.write_within_s
         self._ordered: Order | None = None
         self._point: bool | None = None
         self._proved_at_s = 0.0
@@ -46,6 +48,7 @@ class ElementWriter:
         self._refresh = False
         self._beat = False
         self._beats = 0
+        self._proofs = 0
         self._written = True
         self._wake = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
@@ -59,6 +62,11 @@ class ElementWriter:
     def heartbeat(self) -> int:
         """The number last beaten."""
         return self._beats
+
+    @property
+    def has_beaten(self) -> bool:
+        """Whether the PLC can have seen that this life beats."""
+        return self._element.heartbeat is None or self._proofs >= PROOF_BEATS
 
     def order(self, order: Order) -> None:
         """Say what the element shall be told from now on."""
@@ -98,7 +106,8 @@ class ElementWriter:
         if self._beat and self._element.heartbeat is not None:
             self._beat = False
             self._beats = (self._beats + 1) % _HEARTBEATS
-            await self._write(self._element.heartbeat, float(self._beats))
+            if await self._write(self._element.heartbeat, float(self._beats)):
+                self._proofs = min(PROOF_BEATS, self._proofs + 1)
         return False
 
     async def _write_point(self, *, may_run: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.config.safety import Mode
@@ -18,21 +19,24 @@ from appliance.runtime.notify import notify, watchdog_period_s
 from appliance.runtime.plugins import load_connector, tag_ids
 from appliance.safety import happenings
 from appliance.safety.announcer import Announcer
+from appliance.safety.asking import RequestWriter
 from appliance.safety.claim import CLAIM
 from appliance.safety.desk import Desk
 from appliance.safety.intake import Intake
 from appliance.safety.journal import Journal
-from appliance.safety.logic import Matrix, power_up
+from appliance.safety.logic import power_up
+from appliance.safety.maintenance import Life, rules_of
 from appliance.safety.operations import Operations
 from appliance.safety.output import ElementWriter
-from appliance.safety.realtime import ask_for_realtime, settle_heap
+from appliance.safety.quiet import quiet_logs
+from appliance.safety.realtime import ask_for_realtime, pin_to, settle_heap
 from appliance.safety.scan import Scan
 from appliance.safety.tags import TagBoard
+from appliance.safety.turn import matrix_of
 from appliance.wire.events import tag_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from appliance.config import Config
     from appliance.domain.ports import Clock, Output
@@ -42,12 +46,8 @@ log = logging.getLogger(__name__)
 
 SOCKET = "safety.sock"
 JOURNAL = "safety.db"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _READ_AT_MOST_S = 1.0
-
-
-def matrix_of(config: Config) -> Matrix:
-    """Return the cause-and-effect matrix of a configuration."""
-    return Matrix(config.initiators, config.elements, dict(config.matrix))
 
 
 async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -> None:
@@ -57,6 +57,7 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
         UnknownConnectorError: A safety source cannot serve safety.
     """
     matrix = matrix_of(config)
+    pinned = pin_to(config.safety.cpu_affinity)
     realtime = ask_for_realtime(config.safety.realtime_priority)
     journal = Journal(state_dir / JOURNAL, clock=clock)
     await journal.open()
@@ -68,27 +69,58 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
     link.set_tags(journal.epoch, tag_table(tags, board.numbers))
     outputs = _outputs(config, clock)
     desk = Desk()
+    life = life_of(config)
     scan = Scan(
         matrix,
-        power_up(matrix, journal.causes, armed=config.safety.mode is Mode.ARMED),
+        power_up(
+            matrix,
+            journal.causes,
+            armed=config.safety.mode is Mode.ARMED,
+            token=journal.token,
+            life=life,
+            now_s=clock.now_s(),
+        ),
         period_s=config.safety.scan_period_s,
         intakes=tuple(_intakes(config, clock)),
         writers=_writers(config, outputs, clock),
         desk=desk,
         clock=clock,
+        asking=_asking(config, outputs),
     )
-    announcer = Announcer(link, journal, board=board, clock=clock)
+    announcer = Announcer(link, journal, board=board, clock=clock, life=life)
     operations = Operations(
-        matrix, scan, desk=desk, journal=journal, clock=clock, realtime=realtime
+        matrix,
+        scan,
+        desk=desk,
+        journal=journal,
+        clock=clock,
+        realtime=realtime,
+        bypass_longest_s=config.safety.bypass_longest_s,
     )
     operations.offer(link)
     announcer.tell(happenings.of_power_up(matrix, scan.state), scan.state)
     if journal.trouble:
         announcer.tell_trouble(journal.trouble)
-    log.info("mode is %s; %s", config.safety.mode, realtime or "SCHED_FIFO")
+    mode = Mode.ARMED if scan.state.armed else Mode.OBSERVE
+    log.info("mode is %s; %s", mode, realtime or "SCHED_FIFO")
+    if pinned:
+        log.info("%s", pinned)
     if scan.state.armed:
         log.info("%s", CLAIM)
     settle_heap()
+    with quiet_logs():
+        await _live(scan, announcer, journal, link, outputs=outputs, clock=clock)
+
+
+async def _live(
+    scan: Scan,
+    announcer: Announcer,
+    journal: Journal,
+    link: LinkServer,
+    *,
+    outputs: Mapping[str, Output],
+    clock: Clock,
+) -> None:
     async with AsyncExitStack() as opened, asyncio.TaskGroup() as tasks:
         for output in outputs.values():
             await opened.enter_async_context(output.open())
@@ -96,12 +128,21 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
         tasks.create_task(link.serve(), name="safety.link")
         await link.wait_ready()
         scan.start_companions(tasks)
-        life = _Life(clock)
-        scanning = scan.run(announcer, journal, on_turn=life.prove)
+        pulse = _Pulse(clock)
+        scanning = scan.run(announcer, journal, on_turn=pulse.prove)
         tasks.create_task(scanning, name="safety.scan")
 
 
-class _Life:
+def life_of(config: Config) -> Life:
+    """Return what a token must agree with; where no boot is known, none does."""
+    try:
+        boot = BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        boot = ""
+    return Life(boot, rules_of(config))
+
+
+class _Pulse:
     """Tells systemd that scans complete: READY with the first, WATCHDOG since."""
 
     def __init__(self, clock: Clock) -> None:
@@ -123,6 +164,8 @@ class _Life:
 
 def _outputs(config: Config, clock: Clock) -> dict[str, Output]:
     wanted = {element.output for element in config.elements}
+    if config.safety.maintenance is not None:
+        wanted.add(config.safety.maintenance.output)
     return {
         source.name: load_connector(source.connector).output(source, clock)
         for source in config.safety_sources
@@ -137,6 +180,11 @@ def _writers(
         element.id: ElementWriter(element, outputs[element.output], clock=clock)
         for element in config.elements
     }
+
+
+def _asking(config: Config, outputs: Mapping[str, Output]) -> RequestWriter | None:
+    rules = config.safety.maintenance
+    return None if rules is None else RequestWriter(rules, outputs[rules.output])
 
 
 def _intakes(config: Config, clock: Clock) -> Iterator[Intake]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def ask_for_realtime(priority: int) -> str:
@@ -18,6 +22,20 @@ def ask_for_realtime(priority: int) -> str:
         os.sched_setscheduler(0, policy, os.sched_param(priority))
     except OSError as error:
         return f"no real-time scheduling: {error.strerror}"
+    return ""
+
+
+def pin_to(cpus: Sequence[int]) -> str:
+    """Keep this process on these CPUs, or say why it is not; none: leave it free.
+
+    Threads that it starts stay there too.
+    """
+    if not cpus:
+        return ""
+    try:
+        os.sched_setaffinity(0, cpus)
+    except OSError as error:
+        return f"not kept on CPU {', '.join(map(str, cpus))}: {error.strerror}"
     return ""
 
 

@@ -7,12 +7,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from appliance.safety.channel import ChannelState, Reading, Trust, judge, margin
-from appliance.safety.vote import TRIP, Verdict, Vote, degraded, may_run, parse_vote
+from appliance.safety.spread import FEWEST, Comparison, compared, spread
+from appliance.safety.vote import (
+    OUT,
+    TRIP,
+    Verdict,
+    Vote,
+    degraded,
+    may_run,
+    parse_vote,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from appliance.config import InitiatorSettings
+
+
+BYPASS_HARD_S = 24 * 3600.0
+"""No bypass lasts longer, whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +45,16 @@ class RowState:
 
     `unproven_since_s`: since when the vote, as bypassed, lacks the proof of the safe
     case. `bare_since_s`: the same without regard to the bypass, so that a demand is
-    seen, and its on-delay runs, while it is bypassed.
+    seen, and its on-delay runs, while it is bypassed. `apart` and `bare_apart` keep
+    the side of a deviation's setpoint for its deadband, in the same two ways.
     """
 
     channels: tuple[ChannelState, ...]
-    vote: Vote = TRIP
+    vote: Vote | Comparison = TRIP
     unproven_since_s: float | None = None
     bare_since_s: float | None = None
+    apart: bool = False
+    bare_apart: bool = False
     demand: bool = False
     bare_demand: bool = False
     bypass: Bypass | None = None
@@ -70,19 +86,20 @@ def judge_row(
     if bypass is not None and now_s >= bypass.until_s:
         bypass = None
     bare = [_verdict(row, channel) for channel in channels]
-    acting = _bypassed(names, bare, bypass)
-    vote = degraded(_vote(row), acting, bad_is=row.bad_is)
-    bare_vote = degraded(_vote(row), bare, bad_is=row.bad_is)
-    bare_since_s = _since(state.bare_since_s, may_run(bare_vote, bare), now_s)
-    unproven_since_s = bare_since_s
+    unbypassed = _judged(row, channels, bare, apart=state.bare_apart)
+    bare_since_s = _since(state.bare_since_s, unbypassed.proven, now_s)
+    acting, unproven_since_s = unbypassed, bare_since_s
     if bypass is not None:
-        proven = may_run(vote, acting)
-        unproven_since_s = _since(state.unproven_since_s, proven, now_s)
+        heard = _bypassed(names, bare, bypass)
+        acting = _judged(row, channels, heard, apart=state.apart)
+        unproven_since_s = _since(state.unproven_since_s, acting.proven, now_s)
     return RowState(
         channels=channels,
-        vote=vote,
+        vote=acting.vote,
         unproven_since_s=unproven_since_s,
         bare_since_s=bare_since_s,
+        apart=acting.apart,
+        bare_apart=unbypassed.apart,
         demand=_lasts(row, unproven_since_s, now_s),
         bare_demand=_lasts(row, bare_since_s, now_s),
         bypass=bypass,
@@ -99,9 +116,9 @@ def not_good(row: InitiatorSettings, state: RowState) -> tuple[str, ...]:
     if row.source == "model":
         return ()
     return tuple(
-        f"{name} is {channel.trust}"
+        f"{name} is {channel.word}"
         for name, channel in zip(row.channels, state.channels, strict=True)
-        if channel.trust is not Trust.GOOD and not _is_out(name, state.bypass)
+        if channel.word != Trust.GOOD and not _is_out(name, state.bypass)
     )
 
 
@@ -117,6 +134,9 @@ def is_read(row: InitiatorSettings, state: RowState) -> bool:
 
 def margin_of(row: InitiatorSettings, state: RowState) -> float:
     """Return the margin of the channel that decides the vote; NaN if none is left."""
+    if row.condition == "deviation":
+        values = [c.value for c in state.channels if c.trust is not Trust.BAD]
+        return row.setpoint - spread(values) if len(values) >= FEWEST else math.nan
     margins = sorted(
         each
         for channel in state.channels
@@ -124,6 +144,53 @@ def margin_of(row: InitiatorSettings, state: RowState) -> float:
     )
     deciding = min(_vote(row).needed, len(margins))
     return margins[deciding - 1] if margins else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    vote: Vote | Comparison
+    proven: bool
+    apart: bool = False
+
+
+def _judged(
+    row: InitiatorSettings,
+    channels: Sequence[ChannelState],
+    verdicts: Sequence[Verdict],
+    *,
+    apart: bool,
+) -> _Judgement:
+    """Say what the channels prove together: by their vote, or by their spread."""
+    if row.condition == "deviation":
+        return _compared(row, channels, verdicts, apart=apart)
+    vote = degraded(
+        _vote(row), verdicts, bad_is=row.bad_is, bypass_leaves=row.bypass_leaves
+    )
+    return _Judgement(vote, may_run(vote, verdicts))
+
+
+def _compared(
+    row: InitiatorSettings,
+    channels: Sequence[ChannelState],
+    verdicts: Sequence[Verdict],
+    *,
+    apart: bool,
+) -> _Judgement:
+    vote = compared(verdicts, bad_is=row.bad_is)
+    if isinstance(vote, Vote):
+        return _Judgement(vote, vote == OUT, apart)
+    heard = zip(channels, verdicts, strict=True)
+    gap = spread(each.value for each, verdict in heard if verdict is Verdict.SAFE)
+    back = row.deadband if apart else 0.0
+    together = gap <= row.setpoint - back
+    return _Judgement(vote, together, not together)
+
+
+def vote_of(row: InitiatorSettings) -> Vote | Comparison:
+    """Return the vote of a row whose channels are all good."""
+    if row.condition == "deviation":
+        return Comparison(len(row.channels))
+    return _vote(row)
 
 
 def _vote(row: InitiatorSettings) -> Vote:

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
     from appliance.domain.ports import Clock
     from appliance.safety.announcer import Announcer
+    from appliance.safety.asking import RequestWriter
     from appliance.safety.channel import Reading
     from appliance.safety.desk import Desk
     from appliance.safety.intake import Intake
     from appliance.safety.journal import Journal
-    from appliance.safety.logic import Matrix, Order, State
     from appliance.safety.output import ElementWriter
+    from appliance.safety.turn import Matrix, Order, State, Turn
 
 READ_SHARE = 0.7
 """Of the period: so long the scan waits for its reads before it judges without."""
@@ -55,6 +56,7 @@ class Scan:
         writers: Mapping[str, ElementWriter],
         desk: Desk,
         clock: Clock,
+        asking: RequestWriter | None = None,
     ) -> None:
         self.state = state
         self.orders: Mapping[str, Order] = {}
@@ -65,6 +67,7 @@ class Scan:
         self._writers = writers
         self._desk = desk
         self._clock = clock
+        self._asking = asking
 
     def start_companions(self, tasks: asyncio.TaskGroup) -> None:
         """Start the tasks that read and write for the scan."""
@@ -72,6 +75,8 @@ class Scan:
             tasks.create_task(intake.run(), name=f"safety.read.{intake.name}")
         for name, writer in self._writers.items():
             tasks.create_task(writer.run(), name=f"safety.write.{name}")
+        if self._asking is not None:
+            tasks.create_task(self._asking.run(), name="safety.write.request")
 
     async def run(
         self, announcer: Announcer, journal: Journal, on_turn: Callable[[], None]
@@ -104,6 +109,8 @@ class Scan:
         turn = step(self._matrix, self.state, readings, commands, now_s)
         self.state, self.orders = turn.state, turn.orders
         self._write(turn.orders)
+        self._ask(turn)
+        await asyncio.sleep(0)  # what is ordered is on its way before anybody is told
         announcer.tell(turn.events, turn.state)
         if ticket is not None and not ticket.done():
             ticket.set_result(Answer(turn.refusals, journal.last_seq))
@@ -121,9 +128,30 @@ class Scan:
         return arrived
 
     def _write(self, orders: Mapping[str, Order]) -> None:
-        """Order what the logic decided; in observe mode nothing is ever written."""
-        for name, writer in self._writers.items():
-            if self.state.armed:
+        """Order what the logic decided; in observe mode nothing is ever written.
+
+        Nor is it while the PLC has the machine, until a hand-over is decided. Stops
+        are ordered first: on a connection that elements share they are not to wait
+        for the heartbeat of another.
+        """
+        for name in sorted(orders, key=lambda each: orders[each].may_run):
+            writer = self._writers[name]
+            if self.state.armed and not orders[name].hold:
                 writer.order(orders[name])
             else:
                 writer.stand_down()
+
+    def _ask(self, turn: Turn) -> None:
+        """Ask the PLC for what the logic wants, and give back only what we can carry.
+
+        A PLC that has the machine watches no heartbeat: ours must be seen to beat
+        before it watches again, or it would stop a machine that is well.
+        """
+        if self._asking is None:
+            return
+        carried = not turn.state.armed or all(
+            not order.may_run or self._writers[name].has_beaten
+            for name, order in turn.orders.items()
+        )
+        if turn.request is not False or carried:
+            self._asking.order(turn.request)

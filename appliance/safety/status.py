@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from appliance.safety.channel import Trust
 from appliance.safety.claim import CLAIM
-from appliance.safety.row import channels_of, margin_of
+from appliance.safety.row import channels_of, margin_of, vote_of
 
 if TYPE_CHECKING:
     from appliance.config import ElementSettings, InitiatorSettings
     from appliance.safety.journal import Journal
     from appliance.safety.latch import Latch
-    from appliance.safety.logic import Matrix
+    from appliance.safety.maintenance import Handover
     from appliance.safety.row import RowState
     from appliance.safety.scan import Scan
+    from appliance.safety.turn import Matrix
 
 
 def status(
@@ -43,6 +45,7 @@ def status(
             "realtime": realtime or "SCHED_FIFO",
         },
         "heartbeat": scan.heartbeat,
+        "maintenance": maintenance_of(state.handover, now_s),
         "journal": {
             "epoch": journal.epoch,
             "committed_seq": journal.committed_seq,
@@ -51,6 +54,18 @@ def status(
             "trouble": journal.trouble,
         },
         "claim": CLAIM,
+    }
+
+
+def maintenance_of(standing: Handover | None, now_s: float) -> dict[str, Any] | None:
+    """Return the hand-over that stands, if any."""
+    if standing is None:
+        return None
+    return {
+        "phase": str(standing.phase),
+        "by": standing.actor,
+        "reason": standing.reason,
+        "left_s": standing.until_s - now_s,
     }
 
 
@@ -76,20 +91,21 @@ def _initiator(
     matrix: Matrix, row: InitiatorSettings, state: RowState, now_s: float
 ) -> dict[str, Any]:
     bypass = state.bypass
-    margin = margin_of(row, state)
     return {
         "id": row.id,
-        "vote": row.vote,
+        "vote": str(vote_of(row)),
         "acting_vote": str(state.vote),
-        "state": _word(state),
+        "degraded": state.vote != vote_of(row),
+        "state": word_of(state),
         "setpoint": row.setpoint,
-        "margin": margin if margin == margin else None,  # noqa: PLR0124 - NaN
+        "margin": _number(margin_of(row, state)),
         "elements": list(matrix.stops.get(row.id, ())),
         "channels": [
             {
                 "name": name,
-                "trust": str(channel.trust),
+                "trust": channel.word,
                 "value": None if channel.good_at_s is None else channel.value,
+                "measure": _number(channel.measure),
                 "demanding": channel.exceeded,
             }
             for name, channel in zip(channels_of(row), state.channels, strict=True)
@@ -105,7 +121,12 @@ def _initiator(
     }
 
 
-def _word(state: RowState) -> str:
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def word_of(state: RowState) -> str:
+    """Return the state of an initiator in a word."""
     if state.bypass is not None:
         return "bypassed"
     if state.demand:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+BadIs: TypeAlias = Literal["trip", "exclude"]
+"""What a bad channel counts as."""
 
 
 class Verdict(StrEnum):
@@ -53,13 +57,18 @@ def parse_vote(text: str) -> Vote:
 
 
 def degraded(
-    vote: Vote, verdicts: Sequence[Verdict], *, bad_is: Literal["trip", "exclude"]
+    vote: Vote,
+    verdicts: Sequence[Verdict],
+    *,
+    bad_is: BadIs,
+    bypass_leaves: str | None = None,
 ) -> Vote:
     """Return the vote on the channels that are neither bad nor bypassed.
 
     `trip`: a bad channel counts as demanding; 2oo3 becomes 1oo2. `exclude`: it has no
     voice; 2oo3 becomes 2oo2. All channels bad is a trip either way. A bypassed channel
-    is taken out first, by the same rule, but never trips by being out.
+    is taken out first, and never trips by being out: `bypass_leaves` says what one
+    bypassed channel leaves of the vote, by default what the rule makes of it.
     """
     bypassed, bad = (verdicts.count(each) for each in (Verdict.BYPASSED, Verdict.BAD))
     of = vote.of - bypassed
@@ -67,9 +76,15 @@ def degraded(
         return OUT
     if bad == of:
         return TRIP
+    if bypassed == 1 and bypass_leaves is not None:
+        needed = parse_vote(bypass_leaves).needed
+    elif bad_is == "exclude":
+        needed = min(vote.needed, of)
+    else:
+        needed = max(1, vote.needed - bypassed)
     if bad_is == "exclude":
-        return Vote(min(vote.needed, of - bad), of - bad)
-    return Vote(max(0, max(1, vote.needed - bypassed) - bad), of - bad)
+        return Vote(min(needed, of - bad), of - bad)
+    return Vote(max(0, needed - bad), of - bad)
 
 
 def may_run(vote: Vote, verdicts: Sequence[Verdict]) -> bool:

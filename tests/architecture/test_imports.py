@@ -28,6 +28,7 @@ FORBIDDEN: dict[tuple[str, ...], tuple[str, ...]] = {
         "paho",
         "appliance.storage",
         "appliance.alarms",
+        "appliance.safety.proof",
         "models",
     ),
     (

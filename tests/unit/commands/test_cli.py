@@ -175,7 +175,13 @@ SAFETY = {
     "tripped": True,
     "first_out": "vibration",
     "initiators": [
-        {"id": "vibration", "vote": "2oo3", "state": "demand", "elements": ["motor"]}
+        {
+            "id": "vibration",
+            "vote": "2oo3",
+            "acting_vote": "1oo2",
+            "state": "demand",
+            "elements": ["motor"],
+        }
     ],
 }
 
@@ -275,11 +281,12 @@ async def test_the_buffers_status_is_the_hubs_word(
 ) -> None:
     status = {"counters": {"samples_read": 7}, "storage": {"healthy": True}}
     async with answering(tmp_path / "hub.sock", {"status": status}):
-        place = ("--run-dir", str(tmp_path))
+        place = ("--run-dir", str(tmp_path), "--state-dir", str(tmp_path))
         assert await wheeltapper("buffer", "status", *place) == 0
         assert "samples_read  7" in capsys.readouterr().out
         assert await wheeltapper("buffer", "status", "--json", *place) == 0
-        assert json.loads(capsys.readouterr().out) == status
+        files = {"encrypted": False, "damaged_files_kept": []}
+        assert json.loads(capsys.readouterr().out) == {**status, **files}
 
 
 def test_models_of_an_empty_shelf(
@@ -303,7 +310,7 @@ def test_a_process_that_cannot_start_says_why(
     monkeypatch.setattr("appliance.runtime.logs.configure", lambda _process: None)
     path = tmp_path / "plant.toml"
     path.write_text(CONFIG)
-    (tmp_path / "buffer.db").write_text("no database at all, but long enough" * 200)
+    (tmp_path / "buffer.db").mkdir()
     places = ["--state-dir", str(tmp_path), "--run-dir", str(tmp_path)]
     assert main(["hub", "-c", str(path), *places]) == 1
     assert "hub cannot start" in capsys.readouterr().err

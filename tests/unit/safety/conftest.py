@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ from tests.unit.safety.bench import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.unit.safety.bench import MakeBench, MakeElement, MakeRow, MakeSample
 
 
@@ -47,3 +50,43 @@ def clock() -> FakeClock:
 @pytest.fixture
 def plant() -> FakePlant:
     return FakePlant()
+
+
+@pytest.fixture
+def well() -> str:
+    """A whole configuration with one initiator and one element."""
+    return """\
+config_version = 1
+[site]
+id = "plant-7"
+gateway = "gw-1"
+[safety]
+[[safety.sources]]
+name = "plc"
+connector = "modbus"
+host = "127.0.0.1"
+tags = [{ id = "P-101/DE/vibration_rms", table = "input", address = 4 }]
+points = [{ name = "permit", table = "coil", address = 0 }]
+[[safety.initiators]]
+id = "high vibration"
+channels = ["P-101/DE/vibration_rms"]
+setpoint = 7.1
+cause = "Bearing damage"
+consequence = "Seizure"
+action = "Inspect the bearing"
+[[safety.elements]]
+id = "motor"
+output = "plc"
+point = "permit"
+[safety.matrix]
+"high vibration" = ["motor"]
+"""
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Not measured: long walks through lines that short ones have gone through."""
+    tracing = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracing)

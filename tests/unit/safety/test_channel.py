@@ -72,6 +72,7 @@ def test_power_up_proves_nothing() -> None:
     ],
     ids=["not-a-number", "infinite", "bad", "uncertain"],
 )
+@pytest.mark.requirement("A8")
 def test_what_cannot_be_trusted_is_bad_at_once(
     value: float, changes: dict[str, Any]
 ) -> None:
@@ -80,6 +81,7 @@ def test_what_cannot_be_trusted_is_bad_at_once(
     assert math.isnan(margin(ROW, state))
 
 
+@pytest.mark.requirement("A8")
 def test_no_news_is_held_then_late_then_bad() -> None:
     state = good(1.0, 0.0)
     assert missed(state, 0.5).trust is Trust.GOOD
@@ -115,6 +117,7 @@ def test_a_value_that_took_too_long_is_as_old_as_its_question() -> None:
     assert state.trust is Trust.LATE
 
 
+@pytest.mark.requirement("A8")
 def test_a_frozen_value_is_bad_until_it_moves() -> None:
     state = good(1.0, 0.0)
     assert fed(state, 1.0, 9.9).trust is Trust.GOOD

@@ -55,6 +55,7 @@ async def test_an_event_is_told_as_committed_with_its_number(
     assert [(each.seq, each.pending) for each in told] == [(1, False)]
 
 
+@pytest.mark.requirement("A4")
 async def test_what_was_latched_comes_back(tmp_path: Path, clock: FakeClock) -> None:
     async with running(tmp_path / "j", clock) as journal:
         epoch = journal.epoch
@@ -78,6 +79,7 @@ async def test_what_waits_at_an_orderly_end_is_written(
         assert again.causes == {"motor": ("high",)}
 
 
+@pytest.mark.requirement("A4")
 async def test_kill_at_every_byte_of_a_trip_still_says_what_was_latched(
     tmp_path: Path,
     clock: FakeClock,

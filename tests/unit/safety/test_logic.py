@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.unit.safety.bench import Bench, MakeBench, MakeElement, MakeRow
 
 
+@pytest.mark.requirement("A4")
 def test_power_up_is_tripped_and_says_so(bench: MakeBench) -> None:
     pump = bench()
     turn = pump.scan()
@@ -29,11 +30,14 @@ def test_power_up_is_tripped_and_says_so(bench: MakeBench) -> None:
     assert turn.orders["motor"].may_run is False
 
 
+@pytest.mark.requirement("A4")
+@pytest.mark.requirement("A9")
 def test_a_restored_first_out_stays_first(bench: MakeBench) -> None:
     pump = bench(causes={"motor": ("high",), "gone": ("x",)})
     assert pump.first_out == "high"
 
 
+@pytest.mark.requirement("A6")
 def test_a_reset_lets_it_run_when_all_is_proved(bench: MakeBench) -> None:
     pump = bench().ready()
     assert not pump.tripped()
@@ -43,6 +47,7 @@ def test_a_reset_lets_it_run_when_all_is_proved(bench: MakeBench) -> None:
 
 
 @pytest.mark.parametrize("value", [7.5, math.nan, math.inf, "bad"])
+@pytest.mark.requirement("A8")
 def test_a_demand_stops_in_the_same_scan(bench: MakeBench, value: float | str) -> None:
     pump = bench().ready()
     pump.values["P/a"] = value
@@ -74,6 +79,7 @@ def test_a_short_excursion_restarts_the_on_delay(
     assert pump.tripped()
 
 
+@pytest.mark.requirement("A5")
 def test_stays_tripped_when_the_demand_goes_away(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.values["P/a"] = 8.0
@@ -84,6 +90,7 @@ def test_stays_tripped_when_the_demand_goes_away(bench: MakeBench) -> None:
     assert pump.names[:4] == ["demand", "first_out", "demand_cleared", "stop_confirmed"]
 
 
+@pytest.mark.requirement("A5")
 def test_reset_is_refused_while_the_demand_lasts(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.values["P/a"] = 8.0
@@ -104,6 +111,7 @@ def test_reset_is_refused_while_an_excursion_waits_for_its_on_delay(
     assert pump.reset().refusals == ("the demand of high lasts",)
 
 
+@pytest.mark.requirement("A5")
 def test_reset_is_refused_while_an_input_is_late(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.scan(stop="tea")
@@ -125,6 +133,7 @@ def test_reset_is_refused_with_a_bad_input_that_the_vote_excludes(
 
 
 @pytest.mark.parametrize("running", [1.0, "bad", None], ids=["1", "bad", "silent"])
+@pytest.mark.requirement("A5")
 def test_reset_is_refused_until_the_stop_has_finished(
     bench: MakeBench, running: float | str | None
 ) -> None:
@@ -151,6 +160,7 @@ def test_without_feedback_the_read_back_point_confirms_the_stop(
     assert pump.reset().refusals == ()
 
 
+@pytest.mark.requirement("A5")
 def test_a_held_reset_resets_once_only(bench: MakeBench) -> None:
     pump = bench().ready()
     held = frozenset({"motor"})
@@ -189,6 +199,7 @@ def test_anybody_may_stop_and_it_latches(bench: MakeBench) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(("P/a", "P/b", "P/c"))))
+@pytest.mark.requirement("A9")
 def test_first_out_of_one_scan_follows_the_matrix_whatever_arrived_first(
     bench: MakeBench, row: MakeRow, order: tuple[str, ...]
 ) -> None:
@@ -200,6 +211,7 @@ def test_first_out_of_one_scan_follows_the_matrix_whatever_arrived_first(
     assert causes == ("row a", "row b", "row c", "operator's stop")
 
 
+@pytest.mark.requirement("A9")
 def test_later_causes_are_kept_in_their_order(bench: MakeBench, row: MakeRow) -> None:
     rows = [row(id=f"row {n}", channels=(f"P/{n}",)) for n in "ab"]
     pump = bench(*rows).ready()
@@ -212,6 +224,7 @@ def test_later_causes_are_kept_in_their_order(bench: MakeBench, row: MakeRow) ->
     assert pump.names.count("trip") == 1
 
 
+@pytest.mark.requirement("A15")
 def test_a_row_stops_only_the_elements_of_its_columns(
     bench: MakeBench, row: MakeRow, element: MakeElement
 ) -> None:
@@ -242,6 +255,7 @@ def test_a_reset_of_one_element_leaves_the_other_tripped(
 # ---------------------------------------------------- late, read, heartbeat
 
 
+@pytest.mark.requirement("A12")
 def test_a_lost_packet_stops_nothing_but_the_heartbeat(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.values["P/a"] = None
@@ -252,6 +266,8 @@ def test_a_lost_packet_stops_nothing_but_the_heartbeat(bench: MakeBench) -> None
     assert pump.scan().orders["motor"].beat
 
 
+@pytest.mark.requirement("A8")
+@pytest.mark.requirement("A13")
 def test_a_channel_late_beyond_its_budget_is_a_demand(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.values["P/a"] = None
@@ -283,6 +299,7 @@ def test_the_heart_beats_on_when_a_bad_channel_is_in_the_vote_as_bad(
     assert not turn.orders["motor"].may_run
 
 
+@pytest.mark.requirement("A11")
 def test_an_unconfirmed_stop_is_told_and_withholds_the_heartbeat(
     bench: MakeBench,
 ) -> None:
@@ -300,6 +317,7 @@ def test_an_unconfirmed_stop_is_told_and_withholds_the_heartbeat(
     assert pump.names[-1] == "stop_confirmed"
 
 
+@pytest.mark.requirement("A13")
 def test_an_output_that_cannot_be_written_becomes_a_trip(bench: MakeBench) -> None:
     pump = bench().ready()
     for _ in range(17):
@@ -320,6 +338,7 @@ def test_an_output_written_again_in_time_is_no_trip(bench: MakeBench) -> None:
     assert not pump.tripped()
 
 
+@pytest.mark.requirement("A13")
 def test_a_pause_longer_than_the_budget_of_a_row_is_a_trip(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.scan(dt_s=1.0)
@@ -393,6 +412,7 @@ def test_a_model_may_demand(with_model: Bench) -> None:
 
 
 @pytest.mark.parametrize("word", [None, "bad", math.nan])
+@pytest.mark.requirement("A16")
 def test_a_model_that_is_absent_stale_or_bad_is_no_demand_but_is_told(
     with_model: Bench,
     word: float | str | None,
@@ -431,6 +451,7 @@ def a_bypass(until_s: float, channel: str | None = None) -> Bypass:
     return Bypass("high", channel, until_s, actor="kim", reason="broken wire")
 
 
+@pytest.mark.requirement("A10")
 def test_a_bypassed_row_does_not_stop_but_is_seen(bench: MakeBench) -> None:
     pump = bench().ready()
     pump.scan(bypasses=(a_bypass(pump.now_s + 60),))
@@ -442,6 +463,7 @@ def test_a_bypassed_row_does_not_stop_but_is_seen(bench: MakeBench) -> None:
     assert str(pump.state.rows["high"].vote) == "bypassed"
 
 
+@pytest.mark.requirement("A10")
 def test_a_bypass_that_ends_in_demand_trips_in_that_scan(
     bench: MakeBench, row: MakeRow
 ) -> None:
@@ -481,6 +503,30 @@ def test_a_bypassed_channel_leaves_the_vote_to_the_others(
     assert pump.tripped()
 
 
+@pytest.mark.requirement("A10")
+def test_a_row_has_one_bypass_at_a_time(bench: MakeBench) -> None:
+    pump = bench().ready()
+    first = a_bypass(pump.now_s + 60)
+    turn = pump.scan(bypasses=(first, a_bypass(pump.now_s + 99)))
+    assert turn.refusals == ("high has its one bypass already",)
+    assert pump.names == ["bypassed"]
+    turn = pump.scan(bypasses=(a_bypass(pump.now_s + 999),))
+    assert turn.refusals == ("high has its one bypass already",)
+    assert pump.state.rows["high"].bypass == first
+    again = a_bypass(pump.now_s + 30)
+    assert not pump.scan(unbypass=frozenset({"high"}), bypasses=(again,)).refusals
+    assert pump.state.rows["high"].bypass == again
+
+
+@pytest.mark.requirement("A10")
+def test_no_bypass_outlasts_a_day(bench: MakeBench) -> None:
+    pump = bench().ready()
+    pump.scan(bypasses=(a_bypass(math.inf),))
+    bypass = pump.state.rows["high"].bypass
+    assert bypass is not None
+    assert bypass.until_s == pump.now_s + 24 * 3600
+
+
 def test_a_bypassed_bad_channel_does_not_forbid_the_reset(bench: MakeBench) -> None:
     pump = bench()
     pump.values["P/a"] = "bad"
@@ -492,6 +538,7 @@ def test_a_bypassed_bad_channel_does_not_forbid_the_reset(bench: MakeBench) -> N
 # ------------------------------------------------------------------ purity
 
 
+@pytest.mark.requirement("A1")
 def test_the_same_scan_twice_is_the_same(
     bench: MakeBench, sample: Callable[[str, float], Sample]
 ) -> None:

@@ -86,6 +86,7 @@ async def test_the_heartbeat_starts_again_after_the_largest_number(
         assert plant.points["beat"] == 0.0
 
 
+@pytest.mark.requirement("A12")
 async def test_a_withheld_heartbeat_is_not_written(
     writer: ElementWriter,
     plant: FakePlant,
@@ -123,6 +124,7 @@ async def test_a_standing_stop_is_written_again_a_permit_is_not(
             assert len(plant.writes) == writes
 
 
+@pytest.mark.requirement("A11")
 async def test_a_failing_stop_is_tried_a_bounded_number_of_times_per_scan(
     writer: ElementWriter,
     plant: FakePlant,
@@ -160,6 +162,8 @@ async def test_a_stop_cuts_off_a_heartbeat_that_hangs(
         assert plant.points["permit"] == 0.0
 
 
+@pytest.mark.requirement("A11")
+@pytest.mark.requirement("A13")
 async def test_a_write_that_never_ends_is_given_up(
     element: MakeElement,
     plant: FakePlant,

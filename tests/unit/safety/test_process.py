@@ -117,6 +117,7 @@ async def make_ready(link: LinkClient) -> None:
             assert "is late" in str(error) or "is bad" in str(error)  # noqa: PT017
 
 
+@pytest.mark.requirement("A4")
 async def test_it_comes_up_tripped_resets_and_runs(
     tmp_path: Path,
     plant: FakePlant,
@@ -137,6 +138,8 @@ async def test_it_comes_up_tripped_resets_and_runs(
     assert plant.opened == 0
 
 
+@pytest.mark.requirement("A9")
+@pytest.mark.requirement("A15")
 async def test_a_demand_stops_the_machine_and_is_told_pending_then_committed(
     tmp_path: Path,
     plant: FakePlant,
@@ -216,6 +219,7 @@ async def test_observe_never_writes_anything(
     assert plant.writes == []
 
 
+@pytest.mark.requirement("A16")
 async def test_arming_says_the_honest_claim_and_the_matrix(
     tmp_path: Path,
     plant: FakePlant,
@@ -237,6 +241,7 @@ async def test_arming_says_the_honest_claim_and_the_matrix(
         assert len(plant.writes) == beats
 
 
+@pytest.mark.requirement("A15")
 async def test_an_empty_matrix_cannot_be_armed(tmp_path: Path) -> None:
     config = a_config(mode=Mode.OBSERVE, elements=0)
     async with living(config, tmp_path) as link:
@@ -266,6 +271,7 @@ async def test_a_reset_is_refused_with_its_reasons(
             await link.request("reset", elements=["pump"])
 
 
+@pytest.mark.requirement("A10")
 async def test_a_bypass_has_its_rules(tmp_path: Path, row: MakeRow) -> None:
     async with living(a_config(row()), tmp_path) as link:
         for args, problem in (
@@ -289,6 +295,7 @@ async def test_a_bypass_has_its_rules(tmp_path: Path, row: MakeRow) -> None:
         assert (await link.request("unbypass", initiator="high"))["committed"]
 
 
+@pytest.mark.requirement("A10")
 async def test_a_long_bypass_takes_a_supervisor(
     tmp_path: Path,
     row: MakeRow,
@@ -321,6 +328,7 @@ async def test_a_viewer_may_stop_and_nothing_else(
                 await link.request(op)
 
 
+@pytest.mark.requirement("A16")
 async def test_a_model_may_only_demand_through_its_row(
     tmp_path: Path,
     plant: FakePlant,
@@ -347,6 +355,8 @@ async def test_a_model_may_only_demand_through_its_row(
         assert status["first_out"] == "model"
 
 
+@pytest.mark.requirement("A4")
+@pytest.mark.requirement("A9")
 async def test_first_out_and_epoch_survive_the_process(
     tmp_path: Path,
     plant: FakePlant,
@@ -424,6 +434,7 @@ async def test_a_bad_channel_that_the_vote_bears_is_said(
         assert not status["tripped"]
 
 
+@pytest.mark.requirement("A11")
 async def test_a_stop_that_is_not_confirmed_is_pending_then_failed(
     tmp_path: Path,
     plant: FakePlant,
@@ -523,6 +534,8 @@ def test_a_settled_heap_is_not_searched_again() -> None:
         gc.unfreeze()
 
 
+@pytest.mark.requirement("A1")
+@pytest.mark.requirement("A16")
 def test_safety_imports_nothing_heavy() -> None:
     modules = (
         "appliance.safety.process",
@@ -542,6 +555,7 @@ def test_safety_imports_nothing_heavy() -> None:
     assert not loaded & banned
 
 
+@pytest.mark.requirement("A1")
 def test_the_pure_modules_import_nothing_that_could_wait_or_choose() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
@@ -554,6 +568,7 @@ def test_the_pure_modules_import_nothing_that_could_wait_or_choose() -> None:
     assert not {"asyncio", "time", "random", "pydantic"} & set(done.stdout.split())
 
 
+@pytest.mark.requirement("A16")
 def test_every_operation_is_registered_with_a_role() -> None:
     class Recorder:
         def __init__(self) -> None:
@@ -585,6 +600,8 @@ def test_every_operation_is_registered_with_a_role() -> None:
         "demand": Role.OPERATOR,
         "bypass": Role.MAINTAINER,
         "unbypass": Role.MAINTAINER,
+        "maintenance.begin": Role.MAINTAINER,
+        "maintenance.end": Role.MAINTAINER,
         "mode": Role.SUPERVISOR,
     }
     assert recorder.processes == {"demand": ("hub",)}

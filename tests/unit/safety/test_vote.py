@@ -84,6 +84,7 @@ CASES = [
 ]
 
 
+@pytest.mark.requirement("A7")
 def test_every_vote_policy_and_verdict_agrees_with_the_oracle() -> None:
     assert len(CASES) == 2 * (4 + 16 + 16 + 64)
     wrong = [
@@ -106,6 +107,7 @@ def test_every_vote_policy_and_verdict_agrees_with_the_oracle() -> None:
         (AFTER_ONE_BYPASSED, 1, OUT_OF_IT),
     ],
 )
+@pytest.mark.requirement("A7")
 def test_degradation_is_the_one_of_the_table(
     table: dict[tuple[str, Policy], str], count: int, what: Verdict
 ) -> None:
