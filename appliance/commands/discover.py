@@ -92,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     logs.silence()
     found = _explored(args.explorer, args)
     toml = _checked(found, args)
+    if args.out is not None:  # first: the listing may end in a closed pipe
+        _write(args.out, toml)
     if args.json:
         say_json({"rows": found.rows, "notes": found.notes, "toml": toml})
     else:
@@ -99,12 +101,9 @@ def run(args: argparse.Namespace) -> int:
         tell = say if args.out is not None else _tell
         for line in _listing(found):
             tell(line)
-    if args.out is not None:
-        _write(args.out, toml)
-        if not args.json:
-            say(f"{found.tag_count} tags written to {args.out}; wheeltapper check it")
-    elif not args.json:
-        say(toml.rstrip("\n"))
+    if not args.json:
+        written = f"{found.tag_count} tags written to {args.out}; wheeltapper check it"
+        say(toml.rstrip("\n") if args.out is None else written)
     return EXIT_WELL if found.tag_count else EXIT_FINDING
 
 
