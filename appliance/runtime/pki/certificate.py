@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -129,18 +131,27 @@ def parse_certificates(content: bytes) -> tuple[Certificate, ...]:
         CertificateError: There is none, too many, or one is broken.
     """
     try:
-        if _PEM in content:
-            found = x509.load_pem_x509_certificates(content)
-        else:
-            found = [x509.load_der_x509_certificate(each) for each in _split(content)]
-        for each in found:
-            # Read now what is read lazily: what is broken is refused here.
-            _ = each.extensions, each.public_key(), each.subject, each.issuer
+        with warnings.catch_warnings():
+            # What the library merely regrets in a certificate (a serial number of 0)
+            # is no reason to refuse a server that has had it for years.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            found = _loaded(content)
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise CertificateError(f"not a certificate (PEM or DER): {error}") from error
     if not 0 < len(found) <= LONGEST_CHAIN:
         raise CertificateError(f"{len(found)} certificates in one place")
     return tuple(map(Certificate, found))
+
+
+def _loaded(content: bytes) -> list[x509.Certificate]:
+    if _PEM in content:
+        found = x509.load_pem_x509_certificates(content)
+    else:
+        found = [x509.load_der_x509_certificate(each) for each in _split(content)]
+    for each in found:
+        # Read now what is read lazily: what is broken is refused here.
+        _ = each.extensions, each.public_key(), each.subject, each.issuer
+    return found
 
 
 def _split(content: bytes) -> list[bytes]:

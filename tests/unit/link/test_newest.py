@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +90,19 @@ def test_only_the_newest_value_of_a_tag_is_sent() -> None:
     peer.publish(batch(2, {1: 11.0}))
     assert values(peer.cursor.take(0.0)) == {1: 11.0, 2: 20.0}
     assert peer.cursor.coalesced == 1
+
+
+def test_the_second_time_goes_with_the_value_that_has_one() -> None:
+    peer = Peer()
+    peer.publish(
+        msgspec.structs.replace(batch(1, {1: 1.0}), server_time_ns=packed("q", [9]))
+    )
+    peer.publish(batch(1, {2: 2.0}))
+    (message,) = peer.cursor.take(0.0)
+    columns = columns_of(message)
+    assert dict(zip(columns.tag, columns.server_time_ns, strict=True)) == {1: 9, 2: 0}
+    peer.publish(batch(2, {1: 1.0}))
+    assert peer.cursor.take(1.0)[0].server_time_ns == b""
 
 
 def test_nothing_is_sent_twice() -> None:
