@@ -138,8 +138,17 @@ def of_hub(status: Mapping[str, Any] | None) -> Iterator[Finding]:
     else:
         action = "free space or mend the disk; the newest wait in memory"
         yield Finding(Grade.WRONG, "buffer", storage["last_error"], action)
+    yield from _of_clock(status.get("clock", {}))
     pending = counters["outbox_pending"]
     yield Finding(Grade.WELL, "outbox", f"{pending} rows wait for the fleet")
+
+
+def _of_clock(clock: Mapping[str, Any]) -> Iterator[Finding]:
+    """Say where nobody vouches for the time; what is stored is dated later."""
+    if clock and not clock["synchronised"]:
+        text = "no time service vouches for it; times are corrected once one does"
+        action = "allow NTP, or set a time server (timedatectl)"
+        yield Finding(Grade.LOOK, "clock", text, action)
 
 
 def _of_source(name: str, state: str, told: Mapping[str, Any]) -> Iterator[Finding]:
@@ -229,6 +238,9 @@ def _of_sync(status: Mapping[str, Any] | None) -> Iterator[Finding]:
     else:
         action = "none needed if the link is down on purpose; else check [uplink]"
         yield Finding(Grade.LOOK, "uplink", str(status["uplink"]), action)
+    for fault in (status or {}).get("diagnostics", ()):
+        subject = f"uplink: {fault['key']}"
+        yield Finding(Grade.LOOK, subject, fault["message"], fault["remedy"])
 
 
 def _absent(name: str, effect: str) -> Finding:

@@ -52,8 +52,10 @@ def run(args: argparse.Namespace) -> int:
     work = module.run(
         config, state_dir=args.state_dir, run_dir=args.run_dir, clock=SystemClock()
     )
+    new_loop = getattr(module, "new_loop", None)  # safety has one that is punctual
     try:
-        asyncio.run(until_signalled(work))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(until_signalled(work))
     except CannotStartError as error:
         raise CommandError(f"{args.process} cannot start: {error}") from error
     return EXIT_WELL

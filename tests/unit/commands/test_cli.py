@@ -214,6 +214,25 @@ async def test_trips_are_listed_stopped_reset_and_bypassed(
         assert "This is a stop request." in capsys.readouterr().out
 
 
+async def test_a_hand_over_for_maintenance_begins_and_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = {"committed": True, "length_s": 600.0, "trouble": ""}
+    answers: dict[str, Any] = {"maintenance.begin": begun, "maintenance.end": {}}
+    async with answering(tmp_path / "safety.sock", answers) as asked:
+        place = ("--run-dir", str(tmp_path))
+        words = ("trips", "maintenance", "begin", "--reason", "upgrade", *place)
+        assert await wheeltapper(*words) == 0
+        assert asked[-1] == ("maintenance.begin", {"reason": "upgrade"})
+        assert "for 600 s without us" in capsys.readouterr().out
+        assert await wheeltapper(*words, "--for", "5m") == 0
+        assert asked[-1][1]["length_s"] == 300
+        assert await wheeltapper("trips", "maintenance", "end", *place) == 0
+        answers["maintenance.begin"] = {**begun, "committed": False}
+        assert await wheeltapper(*words) == 1
+        assert "a restart now stops the machine" in capsys.readouterr().err
+
+
 async def test_a_process_that_is_not_there_is_exit_69(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -152,3 +152,20 @@ def test_a_source_that_explains_its_loss_gets_one_remedy_and_not_two() -> None:
     status = {**HUB, "sources": {"skid": "lost"}, "source_details": {"skid": told}}
     actions = [each.action for each in of_hub(status) if each.action]
     assert actions == ["trust it"]
+
+
+def test_a_clock_nobody_vouches_for_is_worth_a_look() -> None:
+    told = {f.subject: f for f in of_hub(HUB | {"clock": {"synchronised": False}})}
+    assert told["clock"].grade is Grade.LOOK
+    assert "NTP" in told["clock"].action
+    well = of_hub(HUB | {"clock": {"synchronised": True}})
+    assert "clock" not in {f.subject for f in well}
+
+
+def test_the_uplinks_own_faults_are_shown_with_their_remedy() -> None:
+    config, _ = check_text(CONFIG)
+    fault = {"key": "certificate", "message": "9 days left", "remedy": "renew it"}
+    sync = {"uplink": "connected", "mqtt": "V5", "diagnostics": [fault]}
+    words = {"inference": INFERENCE, "sync": sync}
+    told = {f.subject: f for f in of_processes(words, config)}
+    assert told["uplink: certificate"].action == "renew it"
