@@ -90,6 +90,22 @@ class Lake:
             for site, gateway, epoch, name, rows in found
         }
 
+    def doubles_by_stream(self) -> dict[StreamKey, int]:
+        """Return how many rows too many there are of each stream that has such."""
+        paths = self._paths(None)
+        if not paths:
+            return {}
+        found = self._query(
+            "SELECT site, gateway, epoch, stream, count(*) - count(DISTINCT seq) more"
+            " FROM read_parquet($1, union_by_name = true, hive_partitioning = false)"
+            " GROUP BY ALL HAVING more > 0",
+            paths,
+        ).fetchall()
+        return {
+            StreamKey(site, gateway, epoch, Stream(name)): more
+            for site, gateway, epoch, name, more in found
+        }
+
     def stored(self) -> dict[StreamKey, Ranges]:
         """Return the sequence numbers there are, as the parts say."""
         found: dict[StreamKey, Ranges] = {}

@@ -20,7 +20,8 @@ class StreamReport(msgspec.Struct, frozen=True):
 
     `declared` are missing rows whose loss the gateway has told; `undeclared` are
     missing below the highest, and nobody knows why. `merged` numbers are part of rows
-    of a coarser resolution: nothing of them is missing.
+    of a coarser resolution: nothing of them is missing. `duplicates` counts rows
+    that lie there more than once.
     """
 
     site: str
@@ -32,6 +33,7 @@ class StreamReport(msgspec.Struct, frozen=True):
     declared: tuple[Range, ...]
     undeclared: tuple[Range, ...]
     merged: int = 0
+    duplicates: int = 0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -61,13 +63,14 @@ def report_of(lake: Lake) -> Report:
     told: dict[StreamKey, Ranges] = {}
     for key, first, through, _ in lake.declared():
         told.setdefault(key, Ranges()).add(first, through)
-    rows = lake.rows_by_stream()
+    rows, doubles = lake.rows_by_stream(), lake.doubles_by_stream()
     streams = tuple(
         _stream(
             key,
             stored.get(key, Ranges()),
             told.get(key, Ranges()),
             rows=rows.get(key, 0),
+            doubles=doubles.get(key, 0),
         )
         for key in sorted(stored.keys() | told.keys())
     )
@@ -95,6 +98,8 @@ def lines_of(report: Report, *, completeness: bool) -> tuple[str, ...]:
                 lines.append(f"    merged     {each.merged} numbers, in coarser rows")
             lines.append(f"    declared   {_text(each.declared)}")
             lines.append(f"    undeclared {_text(each.undeclared)}")
+            if each.duplicates:
+                lines.append(f"    duplicates {each.duplicates}")
     lines.extend(f"cannot be read: {path}" for path in report.broken_files)
     if completeness:
         verdict = "complete" if report.complete else "NOT COMPLETE"
@@ -105,7 +110,9 @@ def lines_of(report: Report, *, completeness: bool) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _stream(key: StreamKey, stored: Ranges, told: Ranges, *, rows: int) -> StreamReport:
+def _stream(
+    key: StreamKey, stored: Ranges, told: Ranges, *, rows: int, doubles: int
+) -> StreamReport:
     highest = max(stored.highest, told.highest)
     explained = stored.copy()
     explained.add_all(told)
@@ -125,6 +132,7 @@ def _stream(key: StreamKey, stored: Ranges, told: Ranges, *, rows: int) -> Strea
         declared=declared,
         undeclared=undeclared,
         merged=stored.count - rows,
+        duplicates=doubles,
     )
 
 

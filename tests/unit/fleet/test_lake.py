@@ -256,6 +256,8 @@ def test_duplicates_are_counted_in_the_files_themselves(
     part.with_name("part-000000000009.parquet").write_bytes(part.read_bytes())
     found = report(tmp_path)
     assert (found.rows, found.duplicates, found.complete) == (10, 5, False)
+    assert [each.duplicates for each in found.streams] == [5]
+    assert "    duplicates 5" in lines_of(found, completeness=True)
 
 
 def test_any_duckdb_reads_the_lake(tmp_path: Path, post: Post) -> None:
