@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WAITING_MAX = 1000
+SUMMARY_PERIOD = "summary period"
+"""What is missing is a roll-up alone: the samples themselves are in the buffer."""
 MANY = "several gaps, declared faster than they could be recorded"
 
 
@@ -64,12 +66,15 @@ class GapRecorder:
         # A source speaks of samples alone: a stream's numbers are not its business.
         head = f"{source}: "
         reason = head + gap.reason.removeprefix(head)
-        own = Gap(ACQUISITION, reason, gap.from_ns, gap.to_ns, gap.count)
-        self._store.queue_gap(own)
+        self.note(Gap(ACQUISITION, reason, gap.from_ns, gap.to_ns, gap.count))
+
+    def note(self, gap: Gap) -> None:
+        """Take a gap of our own making; never waits."""
+        self._store.queue_gap(gap)
         if len(self._untold) >= WAITING_MAX:
             self._coalesced += 1
-            own = _widened(self._untold.pop(), own)
-        self._untold.append(own)
+            gap = _widened(self._untold.pop(), gap)
+        self._untold.append(gap)
         self._wake.set()
 
     async def run(self) -> None:
@@ -94,11 +99,14 @@ def event_of_gap(gap: Gap, *, time_ns: int) -> Event:
     """Return the event that tells a gap."""
     length_s = (gap.to_ns - gap.from_ns) * 1e-9
     count = "an unknown number of" if gap.count < 0 else str(gap.count)
+    what = f"{count} samples are missing in {length_s:.1f} s"
+    if gap.what == SUMMARY_PERIOD:
+        what = f"the cloud gets no roll-up of {length_s:.1f} s"
     return Event(
         kind=EventKind.GAP,
         name="declared",
         time_ns=time_ns,
-        message=f"{count} samples are missing in {length_s:.1f} s: {gap.reason}",
+        message=f"{what}: {gap.reason}",
         details={
             "from_ns": gap.from_ns,
             "to_ns": gap.to_ns,

@@ -294,6 +294,10 @@ class Hub:
 
     def _tell_start(self, recalled: Recalled) -> None:
         now_ns = self._clock.utc_ns()
+        uplink = self._config.uplink
+        if uplink is not None:
+            for gap in recalled.gaps_of_summaries(uplink.summary_period_s):
+                self._gaps.note(gap)
         for event in recalled.events_of_gaps(now_ns):
             self._pipeline.hear(event)
         self._pipeline.hear(

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from appliance.domain.event import EventKind
-from appliance.hub.gaps import event_of_gap
+from appliance.domain.event import EventKind, Gap
+from appliance.hub.gaps import SUMMARY_PERIOD, event_of_gap
+from appliance.storage.opening import SHUTDOWN_REASON
 from appliance.storage.reader import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from appliance.domain.event import Event, Gap
+    from appliance.domain.event import Event
+
+_ROLLUP_REASON = "the hub was killed before this period's roll-up was made"
+_NS = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -33,6 +37,17 @@ class Recalled:
         """Yield an event for each gap that was not told yet."""
         for gap in self.new_gaps:
             yield event_of_gap(gap, time_ns=time_ns)
+
+    def gaps_of_summaries(self, period_s: float) -> Iterator[Gap]:
+        """Yield what a kill took from the cloud: the period that was being summed.
+
+        Sums live in memory, so the lake has no roll-up of samples that were stored.
+        """
+        period_ns = round(period_s * _NS)
+        for gap in self.new_gaps:
+            if gap.reason == SHUTDOWN_REASON:
+                start_ns = gap.from_ns // period_ns * period_ns
+                yield Gap(SUMMARY_PERIOD, _ROLLUP_REASON, start_ns, gap.from_ns, -1)
 
 
 def recall(path: Path) -> Recalled:

@@ -146,13 +146,17 @@ async def test_after_a_kill_the_law_holds_and_the_gap_is_declared(
         after = await until(tmp_path, stored(least + 60))
         assert obeys_the_law(after)
         assert after["epoch"] == before["epoch"]
-        assert after["counters"]["outbox_gap_enqueued"] == 1
+        assert after["counters"]["outbox_gap_enqueued"] >= 1
     with open_reader(tmp_path / "buffer.db") as reader:
-        (gap,) = reader.gaps()
+        gaps = reader.gaps()
+    # Sources may declare what of it they cannot fill; our own word comes once, and
+    # once more for the roll-up that was being made.
+    own = [each for each in gaps if not each.reason.startswith("skid-")]
+    (gap,) = [each for each in own if each.what != "summary period"]
     assert gap.what == "acquisition"
     assert 0 < gap.to_ns - gap.from_ns < 60e9
     told = [event for event in events_of(tmp_path) if event.kind is EventKind.GAP]
-    assert len(told) == 1
+    assert [event.details["reason"] for event in told].count(gap.reason) == 1
 
 
 async def test_a_plant_that_dies_leaves_bad_samples_on_every_tag(

@@ -105,3 +105,16 @@ async def test_what_was_declared_last_is_told_before_the_end_and_once(
     assert len(store.queued) == len(heard) == 1
     recorder.tell()
     assert len(heard) == 1
+
+
+async def test_a_roll_up_that_was_never_made_is_no_missing_sample(
+    manual_clock: ManualClock,
+) -> None:
+    store, heard = GapsOnly(), list[Event]()
+    recorder = GapRecorder(store, heard.append, clock=manual_clock)
+    gap = Gap(gaps.SUMMARY_PERIOD, "killed", 0, 2_000_000_000, -1)
+    recorder.note(gap)
+    await told(recorder, store)
+    assert store.queued == [gap]
+    (event,) = heard
+    assert event.message == "the cloud gets no roll-up of 2.0 s: killed"

@@ -101,3 +101,15 @@ async def test_two_gaps_that_look_the_same_are_told_twice(remember: Remember) ->
     first, second = found.events_of_gaps(9)
     assert (await remember([first])).new_gaps == (GAP,)
     assert (await remember([second])).new_gaps == ()
+
+
+async def test_a_kill_costs_the_cloud_the_roll_up_that_was_being_made(
+    remember: Remember,
+) -> None:
+    """From the period's beginning to the last commit; other gaps cost nothing."""
+    killed = Gap("acquisition", GAP.reason, 125_000_000_000, 130_000_000_000, -1)
+    other = Gap("acquisition", "skid: lost", 10, 20, 5)
+    found = await remember([], [killed, other])
+    (gap,) = found.gaps_of_summaries(60.0)
+    assert (gap.what, gap.count) == ("summary period", -1)
+    assert (gap.from_ns, gap.to_ns) == (120_000_000_000, 125_000_000_000)
