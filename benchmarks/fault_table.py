@@ -33,10 +33,10 @@ cores, {machine}, Python {python}, no real-time scheduling; {at_once} cases at o
 times are upper bounds.
 
 The test plant is read and written by two connections; a row's `max_age_s` and
-`comms_loss_delay_s` are 0.4 s each, the scan 50 ms, the PLC's watchdog 1 s, an element
-must be proved stopped within 2 s. Time runs from the fault to the stop of the machine
-as its PLC saw it in a scan of its own; the budget is what the settings add up to, and
-0.6 s for the scans, the write and a busy machine. A test asserts every row
+`comms_loss_delay_s` are 0.4 s each, the scan 50 ms, the PLC's watchdog 1.5 s, an
+element must be proved stopped within 2 s. Time runs from the fault to the stop of the
+machine as its PLC saw it in a scan of its own; the budget is what the settings add up
+to, and 0.6 s for the scans, the write and a busy machine. A test asserts every row
 (`tests/system/test_fault_table.py`).
 
 The heartbeat is beaten only by a scan that has read everything. So where a row bears
@@ -83,18 +83,27 @@ def _first(error: BaseException) -> BaseException:
 
 
 async def play(cases: list[Case], at_once: int) -> list[Line]:
-    """Play all, some at once; print each."""
+    """Play all, some at once; print each.
+
+    An OPC UA server takes half a second of this loop to be built, in which no other
+    plant here would answer: those are played alone.
+    """
     room = asyncio.Semaphore(at_once)
+    lines: dict[str, Line] = {}
 
-    async def one(case: Case) -> Line:
+    async def one(case: Case) -> None:
         async with room:
-            line = await line_of(case)
+            lines[case.name] = line = await line_of(case)
             print(_cells(line), "" if line.met else "  <-- NOT MET", flush=True)
-            return line
 
+    for case in cases:
+        if case.face == "opcua":
+            await one(case)
     async with asyncio.TaskGroup() as tasks:
-        playing = [tasks.create_task(one(case), name=case.name) for case in cases]
-    return [each.result() for each in playing]
+        for case in cases:
+            if case.face != "opcua":
+                tasks.create_task(one(case), name=case.name)
+    return [lines[case.name] for case in cases]
 
 
 def _cells(line: Line) -> str:

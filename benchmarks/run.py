@@ -15,7 +15,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "reference" / "benchmarks.md"
-APART = {"__init__", "run", "measure"}
+APART = {"__init__", "run", "measure", "fault_table"}
 LONGEST_S = 1800
 
 

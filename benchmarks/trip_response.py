@@ -1,36 +1,53 @@
 """From a value that changes in the PLC to the stop written there, at a 10 ms scan.
 
     python -m benchmarks.trip_response [--quick] [--demands N] [--json FILE]
+                                       [--page FILE] [--svg FILE]
 
 Our safety process beside a bare asyncio + pymodbus loop (read, compare, write) in a
-process of its own, each idle and with every core burnt by other processes. The PLC is
-this program; it runs above both where real-time scheduling is permitted. Without that
-permission the tail is stated, not judged.
+process of its own, each idle and under full load: every core burnt by other processes,
+the journal's disk full, hub, inference, sync and dashboard beside it, the broker
+flapping, the model's runtime loaded over and over. The PLC is this program; it runs
+above both where real-time scheduling is permitted. Without that permission the tail is
+stated, not judged.
+
+Several initiators, each with its own element, demand one after the other, each in a
+scan of its own at a random phase; then one reset serves them all.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import platform
 import random
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pymodbus.client import AsyncModbusTcpClient
 
 from appliance.link.client import LinkRefusedError, connect
+from benchmarks.support.histogram import svg_histogram, text_histogram
+from benchmarks.support.neighbours import (
+    burning,
+    fill,
+    full_disk,
+    neighbours,
+    program,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from appliance.link.client import LinkClient
 
@@ -40,9 +57,10 @@ PLC_PRIORITY, LOOP_PRIORITY = 50, 40
 GOOD_RAW, BAD_RAW = 1_000, 20_000
 STOP_WITHIN_S = 10.0
 P99_OF_SCAN, P999_OF_BARE, P999_OF_SCAN = 1.15, 1.25, 2.0
+LANES = 5
 ENOUGH_FOR_P999 = 2_000
 QUANTILES = {"p99": 0.99, "p99.9": 0.999}
-QUICK_DEMANDS, FULL_DEMANDS = 250, 4_000
+QUICK_DEMANDS, FULL_DEMANDS = 500, 5_000  # of each, idle and again under load
 CONFIG = """\
 config_version = 1
 [site]
@@ -57,25 +75,33 @@ name = "plc"
 connector = "modbus"
 host = "127.0.0.1"
 port = {port}
-[[safety.sources.tags]]
-id = "P-101/DE/vibration_rms"
-table = "input"
-address = 0
-factor = 0.001
-range_low = 0.0
-range_high = 50.0
-[[safety.sources.points]]
-name = "permit"
-table = "coil"
-address = 0
+{tags}
 [[safety.sources.points]]
 name = "heartbeat"
 table = "holding"
 address = 0
 range = [0, 65535]
+{rows}
+[safety.matrix]
+{matrix}
+"""
+LANE_TAG = """\
+[[safety.sources.tags]]
+id = "P-{lane}/DE/vibration_rms"
+table = "input"
+address = {lane}
+factor = 0.001
+range_low = 0.0
+range_high = 50.0
+[[safety.sources.points]]
+name = "permit {lane}"
+table = "coil"
+address = {lane}
+"""
+LANE_ROW = """\
 [[safety.initiators]]
-id = "vibration"
-channels = ["P-101/DE/vibration_rms"]
+id = "vibration {lane}"
+channels = ["P-{lane}/DE/vibration_rms"]
 setpoint = {setpoint}
 max_age_s = 1.0
 comms_loss_delay_s = 1.5
@@ -84,13 +110,31 @@ cause = "Bearing damage"
 consequence = "Seizure"
 action = "Inspect the bearing"
 [[safety.elements]]
-id = "motor"
+id = "motor {lane}"
 output = "plc"
-point = "permit"
-heartbeat = "heartbeat"
-[safety.matrix]
-"vibration" = ["motor"]
+point = "permit {lane}"
+{heartbeat}
 """
+
+
+def configuration(port: int, priority: int) -> str:
+    """Return the TOML: as many functions as there are lanes, one heartbeat."""
+    lanes = range(LANES)
+    return CONFIG.format(
+        scan_s=SCAN_S,
+        priority=priority,
+        port=port,
+        tags="".join(LANE_TAG.format(lane=lane) for lane in lanes),
+        rows="".join(
+            LANE_ROW.format(
+                lane=lane,
+                setpoint=SETPOINT,
+                heartbeat="" if lane else 'heartbeat = "heartbeat"',
+            )
+            for lane in lanes
+        ),
+        matrix="\n".join(f'"vibration {n}" = ["motor {n}"]' for n in lanes),
+    )
 
 
 class Plc(asyncio.Protocol):
@@ -121,41 +165,53 @@ class Plc(asyncio.Protocol):
 
 
 class Memory:
-    """The PLC's memory: one input register, one coil, one holding register."""
+    """The PLC's memory: an input register and a coil per lane, one heartbeat."""
 
     def __init__(self) -> None:
-        self.raw = GOOD_RAW
-        self.coil = False
+        self.raw = [GOOD_RAW] * LANES
+        self.coils = [False] * LANES
         self.heartbeat = 0
-        self.fell_at_s = 0.0
-        self.fell = asyncio.Event()
-        self.rose = asyncio.Event()
+        self.fell_at_s = [0.0] * LANES
+        self.fell = [asyncio.Event() for _ in range(LANES)]
+        self.risen = asyncio.Event()
 
     def answer(self, request: bytes) -> bytes:
         """Return the answer to one request."""
-        code, _, value = struct.unpack_from(">BHH", request)
+        code, address, value = struct.unpack_from(">BHH", request)
         match code:
             case 1:
-                return struct.pack(">BBB", code, 1, self.coil)
-            case 3 | 4:
-                held = self.heartbeat if code == 3 else self.raw
-                return struct.pack(">BBH", code, 2, held)
+                bits = self.coils[address : address + value]
+                packed = sum(1 << place for place, bit in enumerate(bits) if bit)
+                size = (value + 7) // 8
+                return struct.pack(">BB", code, size) + packed.to_bytes(size, "little")
+            case 3:
+                return struct.pack(">BBH", code, 2, self.heartbeat)
+            case 4:
+                words = self.raw[address : address + value]
+                return struct.pack(f">BB{value}H", code, 2 * value, *words)
             case 5:
-                self.write_coil(on=value != 0)
+                self.write_coil(address, on=value != 0)
             case 6:
                 self.heartbeat = value
             case _:
                 return bytes((code | 0x80, 1))
         return request
 
-    def write_coil(self, *, on: bool) -> None:
+    def write_coil(self, lane: int, *, on: bool) -> None:
         """Note the edges."""
-        if self.coil and not on:
-            self.fell_at_s = time.perf_counter()
-            self.fell.set()
-        if on and not self.coil:
-            self.rose.set()
-        self.coil = on
+        if self.coils[lane] and not on:
+            self.fell_at_s[lane] = time.perf_counter()
+            self.fell[lane].set()
+        self.coils[lane] = on
+        if all(self.coils):
+            self.risen.set()
+
+    def make_well(self) -> None:
+        """Let nothing demand any more."""
+        self.raw = [GOOD_RAW] * LANES
+        self.risen.clear()
+        for fell in self.fell:
+            fell.clear()
 
 
 class Ours:
@@ -166,11 +222,7 @@ class Ours:
     def __init__(self, folder: Path, port: int, priority: int) -> None:
         self._folder = folder
         config = folder / "bench.toml"
-        config.write_text(
-            CONFIG.format(
-                scan_s=SCAN_S, priority=priority, port=port, setpoint=SETPOINT
-            )
-        )
+        config.write_text(configuration(port, priority))
         places = ("--state-dir", str(folder), "--run-dir", str(folder))
         self.words = ("-m", "appliance", "safety", "-c", str(config), *places)
         self._link: LinkClient | None = None
@@ -189,10 +241,10 @@ class Ours:
         """Reset until it is permitted, and wait for the permit."""
         assert self._link is not None
         async with asyncio.timeout(60):
-            while not memory.coil:
+            while not memory.risen.is_set():
                 try:
                     await self._link.request("reset")
-                    await memory.rose.wait()
+                    await memory.risen.wait()
                 except LinkRefusedError:
                     await asyncio.sleep(SCAN_S)
 
@@ -202,7 +254,7 @@ class Bare:
 
     name = "bare asyncio + pymodbus loop"
 
-    def __init__(self, port: int, priority: int) -> None:
+    def __init__(self, _folder: Path, port: int, priority: int) -> None:
         module = "benchmarks.trip_response"
         self.words = ("-m", module, "--bare", str(port), str(priority))
 
@@ -212,59 +264,44 @@ class Bare:
         yield
 
     async def make_ready(self, memory: Memory) -> None:
-        """Set the coil, as a panel would."""
-        memory.write_coil(on=True)
+        """Set the coils, as a panel would."""
+        await asyncio.sleep(2 * SCAN_S)  # it writes what it still believes
+        for lane in range(LANES):
+            memory.write_coil(lane, on=True)
 
 
-@contextmanager
-def program(*words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python program; end it."""
-    process = subprocess.Popen([sys.executable, *words], stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-@contextmanager
-def burning(cores: int) -> Iterator[None]:
-    """Keep `cores` cores busy with other processes."""
-    if not cores:
-        yield
-        return
-    with program("-c", "while True: pass"), burning(cores - 1):
-        yield
-
-
-async def measure(subject: Ours | Bare, memory: Memory, demands: int) -> list[float]:
+async def measure(
+    subject: Ours | Bare, memory: Memory, demands: int, on_ready: Callable[[], None]
+) -> list[float]:
     """Return the seconds from change to stop of each demand, sorted."""
     noise = random.Random(7)  # noqa: S311 - phases, not secrets
-    phases = [noise.random() for _ in range(demands)]
-    memory.write_coil(on=False)
-    with program(*subject.words):
+    taken: list[float] = []
+    for lane in range(LANES):
+        memory.write_coil(lane, on=False)
+    with program(sys.executable, *subject.words):
         async with subject.watching():
-            return sorted(
-                [await one_demand(subject, memory, phase) for phase in phases]
-            )
+            on_ready()
+            while len(taken) < demands + LANES:  # in the first round it starts
+                memory.make_well()
+                await subject.make_ready(memory)
+                phases = [noise.random() for _ in range(LANES)]
+                async with asyncio.TaskGroup() as tasks:
+                    rounds = [
+                        tasks.create_task(one_demand(memory, lane, phase), name="lane")
+                        for lane, phase in enumerate(phases)
+                    ]
+                taken += [each.result() for each in rounds]
+    return sorted(taken[LANES:])
 
 
-async def one_demand(subject: Ours | Bare, memory: Memory, phase: float) -> float:
-    """Make one demand at some phase of the scan; return the seconds to the stop."""
-    memory.raw = GOOD_RAW
-    memory.rose.clear()
-    await subject.make_ready(memory)
-    await asyncio.sleep((2 + phase) * SCAN_S)
-    memory.fell.clear()
+async def one_demand(memory: Memory, lane: int, phase: float) -> float:
+    """Make a demand in a scan of its own; return the seconds to the stop."""
+    await asyncio.sleep((2 + lane + phase) * SCAN_S)
     began_s = time.perf_counter()
-    memory.raw = BAD_RAW
+    memory.raw[lane] = BAD_RAW
     async with asyncio.timeout(STOP_WITHIN_S):
-        await memory.fell.wait()
-    return memory.fell_at_s - began_s
+        await memory.fell[lane].wait()
+    return memory.fell_at_s[lane] - began_s
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -281,15 +318,44 @@ async def run(demands: int, priority: int) -> dict[tuple[str, str], list[float]]
     port = server.sockets[0].getsockname()[1]
     taken: dict[tuple[str, str], list[float]] = {}
     try:
-        for load, cores in (("idle", 0), ("loaded", os.cpu_count() or 1)):
-            with tempfile.TemporaryDirectory() as folder, burning(cores):
-                subjects = (Ours(Path(folder), port, priority), Bare(port, priority))
-                for subject in subjects:
-                    taken[subject.name, load] = await measure(subject, memory, demands)
-                    show(subject.name, load, taken[subject.name, load])
+        for load in ("idle", "loaded"):
+            for subject in (Ours, Bare):
+                count = demands if subject is Ours else demands // 2
+                ordered = await _under(load, subject, port, priority, memory, count)
+                taken[subject.name, load] = ordered
+                show(subject.name, load, ordered)
     finally:
         server.close()
     return taken
+
+
+async def _under(  # noqa: PLR0917 - the conditions of one measurement
+    load: str,
+    kind: type[Ours | Bare],
+    port: int,
+    priority: int,
+    memory: Memory,
+    demands: int,
+) -> list[float]:
+    """Measure one subject, alone or under full load."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as opened:
+        folder = Path(name)
+        subject = kind(folder, port, priority)
+        if load == "idle":
+            return await measure(subject, memory, demands, _nothing)
+        beside = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        disk = opened.enter_context(full_disk(folder))
+        subject = kind(folder, port, priority)  # its files stand on that disk
+        words = opened.enter_context(neighbours(beside, folder))
+        opened.enter_context(burning(os.cpu_count() or 1))
+        if kind is Ours:
+            print(f"load: every core burnt, {disk}, {', '.join(words)}", flush=True)
+        full = partial(fill, folder) if disk == "disk full" else _nothing
+        return await measure(subject, memory, demands, full)
+
+
+def _nothing() -> None:
+    """Do nothing when a subject is ready."""
 
 
 def show(name: str, load: str, ordered: list[float]) -> None:
@@ -345,9 +411,10 @@ async def bare_loop(port: int) -> None:
     await client.connect()
     due_s = time.monotonic()
     while True:
-        answer = await client.read_input_registers(0, count=1, device_id=1)
-        if answer.registers[0] * FACTOR > SETPOINT:
-            await client.write_coil(0, value=False, device_id=1)
+        answer = await client.read_input_registers(0, count=LANES, device_id=1)
+        for lane, raw in enumerate(answer.registers):
+            if raw * FACTOR > SETPOINT:
+                await client.write_coil(lane, value=False, device_id=1)
         due_s += SCAN_S
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
 
@@ -362,12 +429,67 @@ def ask_for_realtime(priority: int) -> bool:
     return True
 
 
+_PAGE = """\
+# Trip response
+
+Written by `python -m benchmarks.trip_response --page FILE` on {date}; {cores} cores,
+{machine}, Python {python}; {words}.
+
+Milliseconds from the value changing in the PLC to the coil written there, at a scan of
+10 ms; each demand at a random phase of the scan, so up to 10 ms are waiting for it.
+Loaded: every core burnt, disk full, hub, inference, sync and dashboard beside it, the
+broker flapping, the model's runtime loaded over and over.
+
+![Histogram](../images/trip-response.svg)
+
+| subject | load | p50 | p99 | p99.9 | max |
+|---|---|---:|---:|---:|---:|
+{rows}
+
+| figure | ours | bare loop | target | met |
+|---|---:|---:|---|---|
+{figures}
+
+```text
+{histogram}
+```
+"""
+
+
+def page(
+    taken: dict[tuple[str, str], list[float]], found: list[dict[str, Any]], words: str
+) -> str:
+    """Return the page of a run."""
+    rows = []
+    for (name, load), ordered in taken.items():
+        cells = [quantile(ordered, share) for share in (0.5, 0.99, 0.999, 1.0)]
+        numbers = " | ".join(f"{cell:.2f}" for cell in cells)
+        rows.append(f"| {name} | {load} | {numbers} |")
+    lines = [
+        f"| {each['name']} | {each['ours']:.2f} | {each['baseline']:.2f}"
+        f" | {each['target']} | {each['met']} |"
+        for each in found
+    ]
+    return _PAGE.format(
+        date=datetime.now(UTC).date(),
+        cores=os.cpu_count(),
+        machine=f"{platform.machine()}, {platform.system()}",
+        python=platform.python_version(),
+        words=words,
+        rows="\n".join(rows),
+        figures="\n".join(lines),
+        histogram=text_histogram(taken),
+    )
+
+
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--demands", type=int)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path)
+    parser.add_argument("--svg", type=Path)
     parser.add_argument("--bare", type=int, nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.bare:
@@ -390,6 +512,12 @@ def main() -> int:
     print("mean: " + ", ".join(f"{n} {w} {v:.2f}" for (n, w), v in mean_ms.items()))
     for each in found:
         print(f"{each['name']}: {each['target']}: met {each['met']}")
+    print(text_histogram(taken))
+    if args.svg:
+        args.svg.write_text(svg_histogram(taken, 1000 * SCAN_S), encoding="utf-8")
+    if args.page:
+        words = f"{demands} demands of each subject and load, {words}"
+        args.page.write_text(page(taken, found, words), encoding="utf-8")
     if args.json:
         args.json.write_text(json.dumps(found, indent=2) + "\n")
     return 0

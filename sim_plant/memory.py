@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sim_plant.plc import (
     WATCHDOG_MS_DEFAULT,
@@ -12,7 +12,15 @@ from sim_plant.plc import (
     PlcState,
 )
 
-COILS = ("run_permit_request", "start", "stop", "maintenance_disarm")
+COILS = (
+    "run_permit_request",
+    "start",
+    "stop",
+    "maintenance_disarm",
+    "maintenance_request",
+    "maintenance_inhibit",
+    "flush_valve_permit",
+)
 HOLDING_REGISTERS = ("heartbeat", "watchdog_ms")
 
 
@@ -22,14 +30,21 @@ class OutOfRangeError(ValueError):
 
 @dataclass(slots=True)
 class PlcMemory:
-    """Written by both servers between scans, read by the scan; one event loop."""
+    """Written by both servers between scans, read by the scan; one event loop.
+
+    A write to one of `stuck` is accepted and has no effect: its card does not follow.
+    """
 
     run_permit_request: bool = False
     start: bool = False
     stop: bool = False
     maintenance_disarm: bool = False
+    maintenance_request: bool = False
+    maintenance_inhibit: bool = False
+    flush_valve_permit: bool = False
     heartbeat: int = 0
     watchdog_ms: int = WATCHDOG_MS_DEFAULT
+    stuck: set[str] = field(default_factory=set)
 
     def read(self, name: str) -> int:
         """One point by its name in `COILS` or `HOLDING_REGISTERS`."""
@@ -45,7 +60,8 @@ class PlcMemory:
             raise OutOfRangeError(
                 f"watchdog_ms {value} is outside {WATCHDOG_MS_LOW}..{WATCHDOG_MS_HIGH}"
             )
-        setattr(self, name, bool(value) if name in COILS else value)
+        if name not in self.stuck:
+            setattr(self, name, bool(value) if name in COILS else value)
 
     def inputs(self) -> PlcInputs:
         """What a scan starts from."""
@@ -54,6 +70,9 @@ class PlcMemory:
             start=self.start,
             stop=self.stop,
             maintenance_disarm=self.maintenance_disarm,
+            maintenance_request=self.maintenance_request,
+            maintenance_inhibit=self.maintenance_inhibit,
+            flush_valve_permit=self.flush_valve_permit,
             heartbeat=self.heartbeat,
             watchdog_ms=self.watchdog_ms,
         )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim_plant import faults, physics, plc
 from sim_plant.faults import FaultProgress, PlantFault
-from sim_plant.instruments import TransmitterState, measure
+from sim_plant.instruments import Presented, TransmitterState, counts, measure
 from sim_plant.memory import PlcMemory
 from sim_plant.plc import PlcInputs, PlcState
 from sim_plant.reporting import FaultReport, Mark, fault_lines, mark_lines, plc_lines
-from sim_plant.tags import TRANSMITTERS
+from sim_plant.tags import TRANSMITTERS, transmitter_index
 from sim_plant.truth import TruthEntry
 from sim_plant.vibration import BURST_S, VibrationSources, synthesise
 
@@ -200,6 +200,7 @@ class Plant:
         seeds = np.random.SeedSequence(self.seed).spawn(2)
         self._noise, self._burst_noise = (np.random.default_rng(s) for s in seeds)
         self._next_burst_s = 0.0
+        self._injected: dict[int, Presented] = {}
         self._recording: tuple[float, VibrationSources] | None = None
 
     def opening(self) -> tuple[TruthEntry, ...]:
@@ -217,6 +218,36 @@ class Plant:
             return (started,)
         return (started, TruthEntry(0.0, "running"))
 
+    def inject(self, tag: str, value: float | None) -> None:
+        """Let a transmitter present a value, as a loop calibrator does; None: a break.
+
+        Raises:
+            KeyError: No transmitter has this tag.
+        """
+        index = transmitter_index(tag)
+        shown = 0.0 if value is None else value
+        self._injected[index] = Presented(
+            counts(TRANSMITTERS[index], shown), failed=value is None
+        )
+        self._calibrate()
+
+    def release(self, tag: str) -> None:
+        """Take the calibrator off: the transmitter measures again from the next scan.
+
+        Raises:
+            KeyError: No transmitter has this tag.
+        """
+        self._injected.pop(transmitter_index(tag), None)
+
+    def _calibrate(self) -> None:
+        if not self._injected:
+            return
+        transmitters = list(self.state.transmitters)
+        for index, presented in self._injected.items():
+            filtered = transmitters[index].filtered
+            transmitters[index] = TransmitterState(filtered, presented)
+        self.state = replace(self.state, transmitters=tuple(transmitters))
+
     def scan(self, t_s: float) -> tuple[TruthEntry, ...]:
         """Advance to `t_s` and let the PLC clear what clears itself."""
         inputs = self.memory.inputs()
@@ -225,6 +256,7 @@ class Plant:
             self.design, self.state, inputs, t_s=t_s, noise=noise
         )
         self.memory.clear(inputs, self.state.plc)
+        self._calibrate()
         return entries
 
     def take_burst(self) -> Burst | None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +31,13 @@ from appliance.safety.maintenance import Life, rules_of
 from appliance.safety.operations import Operations
 from appliance.safety.output import ElementWriter
 from appliance.safety.quiet import quiet_logs
-from appliance.safety.realtime import ask_for_realtime, pin_to, settle_heap
+from appliance.safety.realtime import (
+    ask_for_realtime,
+    follow,
+    new_loop,
+    pin_to,
+    settle_heap,
+)
 from appliance.safety.scan import Scan
 from appliance.safety.tags import TagBoard
 from appliance.safety.turn import matrix_of
@@ -42,12 +50,15 @@ if TYPE_CHECKING:
     from appliance.domain.ports import Clock, Output
     from appliance.runtime.plugins import SourceSettings
 
+__all__ = ["new_loop", "run"]
+
 log = logging.getLogger(__name__)
 
 SOCKET = "safety.sock"
 JOURNAL = "safety.db"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _READ_AT_MOST_S = 1.0
+_THREADS = 4
 
 
 async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -> None:
@@ -58,7 +69,9 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
     """
     matrix = matrix_of(config)
     pinned = pin_to(config.safety.cpu_affinity)
-    realtime = ask_for_realtime(config.safety.realtime_priority)
+    priority = config.safety.realtime_priority
+    realtime = ask_for_realtime(priority)
+    asyncio.get_running_loop().set_default_executor(_threads(priority))
     journal = Journal(state_dir / JOURNAL, clock=clock)
     await journal.open()
     board = TagBoard(matrix.rows)
@@ -108,7 +121,7 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
     if scan.state.armed:
         log.info("%s", CLAIM)
     settle_heap()
-    with quiet_logs():
+    with quiet_logs(partial(follow, priority)):
         await _live(scan, announcer, journal, link, outputs=outputs, clock=clock)
 
 
@@ -131,6 +144,16 @@ async def _live(
         pulse = _Pulse(clock)
         scanning = scan.run(announcer, journal, on_turn=pulse.prove)
         tasks.create_task(scanning, name="safety.scan")
+
+
+def _threads(priority: int) -> ThreadPoolExecutor:
+    """Return the threads of whatever may block: they follow the scan's priority."""
+    return ThreadPoolExecutor(
+        max_workers=_THREADS,
+        thread_name_prefix="safety",
+        initializer=follow,
+        initargs=(priority,),
+    )
 
 
 def life_of(config: Config) -> Life:

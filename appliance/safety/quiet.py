@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 LINES_WAITING = 1000
 """Beyond this the oldest are lost, and counted."""
@@ -17,10 +17,16 @@ _PATIENCE_S = 1.0
 
 
 class OffThread(logging.Handler):
-    """Gives records to handlers on a thread of its own; `emit` never waits."""
+    """Gives records to handlers on a thread of its own; `emit` never waits.
 
-    def __init__(self, targets: Sequence[logging.Handler]) -> None:
+    `settle` is called first on that thread.
+    """
+
+    def __init__(
+        self, targets: Sequence[logging.Handler], settle: Callable[[], None]
+    ) -> None:
         super().__init__()
+        self._settle = settle
         self.lost = 0
         self._targets = tuple(targets)
         self._waiting: deque[logging.LogRecord] = deque(maxlen=LINES_WAITING)
@@ -48,6 +54,7 @@ class OffThread(logging.Handler):
         self._wake.set()
 
     def _run(self) -> None:
+        self._settle()
         told = 0
         while not self._over or self._waiting:
             self._wake.wait()
@@ -64,11 +71,11 @@ class OffThread(logging.Handler):
 
 
 @contextmanager
-def quiet_logs() -> Iterator[OffThread]:
+def quiet_logs(settle: Callable[[], None]) -> Iterator[OffThread]:
     """Let nothing that is logged meanwhile wait for whoever reads it."""
     root = logging.getLogger()
     before = root.handlers[:]
-    off = OffThread(before)
+    off = OffThread(before, settle)
     off.start()
     root.handlers[:] = [off]
     try:

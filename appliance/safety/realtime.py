@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import os
+import selectors
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 def ask_for_realtime(priority: int) -> str:
     """Run this thread under SCHED_FIFO at `priority`, or say why it does not.
 
-    Threads that it starts (the journal's) stay ordinary. 0 asks for nothing.
+    Threads that it starts stay ordinary, unless they follow. 0 asks for nothing.
     """
     if priority == 0:
         return "real-time scheduling is not asked for (safety.realtime_priority = 0)"
@@ -23,6 +26,27 @@ def ask_for_realtime(priority: int) -> str:
     except OSError as error:
         return f"no real-time scheduling: {error.strerror}"
     return ""
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop that wakes when it should: epoll rounds up to a millisecond.
+
+    `select` ends at descriptor 1023; safety's link has 64 connections at most.
+    """
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
+def follow(priority: int) -> None:
+    """Run this thread just below the scan's `priority`, where that is permitted.
+
+    An ordinary thread that is put aside while it holds the interpreter's lock would
+    hold up the scan for as long as a busy machine likes.
+    """
+    if priority == 0:
+        return
+    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+    with contextlib.suppress(OSError):  # the scan has said already that it is not
+        os.sched_setscheduler(0, policy, os.sched_param(max(1, priority - 1)))
 
 
 def pin_to(cpus: Sequence[int]) -> str:

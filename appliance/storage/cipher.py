@@ -50,6 +50,8 @@ class Note(msgspec.Struct, frozen=True):
 
     key_file: str
     fingerprint: str
+    before: str = ""
+    """Fingerprint of the key that is being replaced, while it is."""
 
 
 def load_key(name: str) -> Key:
@@ -98,7 +100,7 @@ def key_to_write(path: Path, key_file: str | None) -> Key | None:
             f" `wheeltapper buffer encrypt --key-file {key_file}`"
         )
     _check(path, note, key)
-    if note is None:
+    if note is None or note.before:
         if path.exists():
             _try(path, key)
         write_note(path, key)
@@ -149,9 +151,9 @@ def read_note(path: Path) -> Note | None:
         raise StoreOpenError(f"{place}: {error}") from error
 
 
-def write_note(path: Path, key: Key) -> None:
-    """Say that the buffer is encrypted, durably."""
-    note = Note(key.file, key.fingerprint)
+def write_note(path: Path, key: Key, before: Key | None = None) -> None:
+    """Say that the buffer is encrypted, durably; until then with a key `before`."""
+    note = Note(key.file, key.fingerprint, "" if before is None else before.fingerprint)
     write_whole(note_of(path), msgspec.json.encode(note))
 
 
@@ -201,7 +203,8 @@ def connect_keyed(
 
 
 def _check(path: Path, note: Note | None, key: Key) -> None:
-    if note is not None and note.fingerprint != key.fingerprint:
+    known = () if note is None else (note.fingerprint, note.before)
+    if note is not None and key.fingerprint not in known:
         raise StoreOpenError(
             f"{path}: {key.file} is not its key (that has the fingerprint"
             f" {note.fingerprint}); nothing was changed"

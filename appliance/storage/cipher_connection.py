@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class CipherCursor(dbapi2.Cursor):
+class CipherCursor(dbapi2.Cursor):  # type: ignore[misc] # the library has no types
     """See `sqlite3.Cursor`."""
 
     def execute(self, *args: Any) -> Any:  # noqa: ANN401 - as sqlite3 has it
@@ -48,7 +48,7 @@ class CipherCursor(dbapi2.Cursor):
             return super().__next__()
 
 
-class CipherConnection(dbapi2.Connection):
+class CipherConnection(dbapi2.Connection):  # type: ignore[misc] # the library has no types
     """See `sqlite3.Connection`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as sqlite3 has it

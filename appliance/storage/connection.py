@@ -20,6 +20,8 @@ _Result = TypeVar("_Result")
 
 _FULL = 2
 _PRIMARY_CODE = 0xFF
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises; the second where it quotes a broken page."""
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PAGE_BYTES = 4096
 _WAL_PAGES_MAX = 1000
@@ -60,7 +62,12 @@ def read_only_uri(path: Path) -> str:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file itself is broken, not that it is refused."""
+    """Whether SQLite says that the file itself is broken, not that it is refused.
+
+    It may say so in words taken from the broken page, which are no text.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.DatabaseError) and (
         code is not None and code & _PRIMARY_CODE in _DAMAGE

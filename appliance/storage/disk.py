@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
 from appliance.storage.connection import (
+    SQLITE_ERRORS,
     StoreOpenError,
     StoreUnavailableError,
     Writer,
@@ -16,6 +16,7 @@ from appliance.storage.connection import (
 )
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Awaitable, Callable
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Disk:
     ) -> _Result:
         try:
             return await self._writer.run(work, settled)
-        except (sqlite3.Error, OSError) as error:
+        except (*SQLITE_ERRORS, OSError) as error:
             if is_damage(error) and self.mend is not None:
                 self.damage = str(error)
                 await self._mend()
@@ -125,7 +126,7 @@ class Disk:
         assert self.mend is not None, "only then is anything called damaged"
         try:
             await self.mend(self.damage)
-        except (sqlite3.Error, OSError, StoreOpenError) as error:
+        except (*SQLITE_ERRORS, OSError, StoreOpenError) as error:
             raise self._refusal(error) from error
         self.damage = ""
 

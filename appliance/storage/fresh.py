@@ -124,10 +124,11 @@ def complete(path: Path) -> None:
     fresh = fresh_of(path)
     if not fresh.exists():
         return
-    if path.exists():  # not a thing has moved yet
+    moved = wrecks(path)
+    if path.exists() or not moved:  # not a thing has moved yet
         remove(fresh)
         return
-    set_aside(path, wrecks(path)[-1])
+    set_aside(path, moved[-1])
     take_place(path)
 
 
@@ -245,7 +246,7 @@ def insert_row(target: sqlite3.Connection, table: str, row: tuple[object, ...]) 
     marks = ", ".join("?" * len(row))
     try:
         cursor = target.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - names from the schema
-    except sqlite3.Error:
+    except (sqlite3.Error, ValueError):
         return False
     return cursor.rowcount > 0
 

@@ -25,7 +25,7 @@ from appliance.storage.rescue import HELD_STAGES, STAGES, debts, merge, read_por
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from appliance.domain.ports import Clock
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 LOOK_S = 1.0
+REST_S = 10.0
+"""Between two walks over a whole file."""
 _STEP_BYTES = 1024 * 1024
 _STEP_PART = 64
 _NEWS_MAX = 100
@@ -56,7 +58,7 @@ class Place:
 class Mender:
     """`run` looks and salvages for ever; `mend` is called by the disk.
 
-    `committed` are the counters on disk, kept by the store; `reopened` is awaited
+    `committed` are the counters on disk, kept by the store; `reopened` is called
     once a fresh file is in use.
     """
 
@@ -69,7 +71,7 @@ class Mender:
         *,
         clock: Clock,
         committed: Counter[str],
-        reopened: Callable[[], Awaitable[None]],
+        reopened: Callable[[], None],
     ) -> None:
         self._place = place
         self._disk = disk
@@ -122,6 +124,9 @@ class Mender:
                 with suppress(sqlite3.Error):
                     old.close()
 
+            with suppress(sqlite3.Error):
+                # What reads the log later stops at its first broken frame; we do not.
+                old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             memory = Memory(self._epoch, dict(self._committed), dict(self.tags))
             wreck = replace_damaged(
                 place.path,
@@ -143,12 +148,15 @@ class Mender:
         self.held = opened[-1].held
         self._patrol.again()
         self._tell_wreck(wrecks[-1], damage)
-        await self._reopened()
+        self._reopened()
 
     async def run(self) -> None:
         """Salvage what is owed, and look for damage, for ever."""
+        rounds = 0
         while True:
-            await self._clock.sleep(LOOK_S)
+            rested = self._patrol.rounds > rounds and not self.held
+            rounds = self._patrol.rounds
+            await self._clock.sleep(REST_S if rested else LOOK_S)
             try:
                 if not await self.salvage():
                     await self.look()
@@ -160,7 +168,7 @@ class Mender:
     async def look(self) -> None:
         """Check the next rows of the file. Raises StoreUnavailableError."""
         generation = self._disk.generation
-        damage = await self._aside(self._patrol.step)
+        damage = await self._aside(self._patrol.walk)
         if damage:
             await self._disk.condemn(damage, generation)
 
@@ -232,7 +240,7 @@ class Mender:
             lost=lost,
         )
 
-    def _tell(self, name: str, message: str, **details: object) -> None:
+    def _tell(self, name: str, message: str, **details: str | int) -> None:
         log.warning("%s", message)
         if len(self.news) < _NEWS_MAX:
             self.news.append(

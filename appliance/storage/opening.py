@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from appliance.domain.event import Gap
 from appliance.storage.connection import (
+    SQLITE_ERRORS,
     StoreOpenError,
     configure,
     connect,
@@ -18,7 +19,7 @@ from appliance.storage.connection import (
 from appliance.storage.derived import derive
 from appliance.storage.fresh import complete, replace_damaged
 from appliance.storage.migrations import migrate, shipped
-from appliance.storage.patrol import TABLES
+from appliance.storage.patrol import CHECKED_BYTES
 from appliance.storage.records import (
     ACQUISITION,
     add_counters,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_CHECKED_BYTES = 32 * 1024 * 1024
+_TABLES_SQL = "SELECT name FROM sqlite_schema WHERE type = 'table'"
 SHUTDOWN_REASON = "the last run was not shut down"
 
 
@@ -70,7 +71,7 @@ def open_whole(
                 raise
             damage = str(error.__cause__)
         wreck = replace_damaged(path, now_ns=now_ns, connect=connect)
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_ERRORS, OSError) as error:
         raise StoreOpenError(
             f"{path} is damaged, and no other can be made: {error}"
         ) from error
@@ -85,11 +86,10 @@ def open_and_begin(
     now_ns: int,
 ) -> tuple[sqlite3.Connection, Opened]:
     """Open the file as it is. Raises StoreOpenError."""
-    was_empty = path.exists() and path.stat().st_size == 0
+    if path.is_file() and path.stat().st_size == 0:
+        raise _damaged(path, "it is empty")  # a new buffer has no file at all
     connection = open_connection(path, quota_bytes, connect)
     try:
-        if was_empty and not _has_schema(connection):
-            raise _damaged(path, "it is empty")
         opened = begin(connection, path, now_ns, connect=connect)
         _probe(connection, path)
     except BaseException:
@@ -108,12 +108,12 @@ def open_connection(
     """
     try:
         connection = connect(path)
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise StoreOpenError(f"{path}: {error}") from error
     try:
         configure(connection, quota_bytes)
         limit_pages(connection, quota_bytes)
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         connection.close()
         raise StoreOpenError(f"{path}: {error}; run `buffer verify`") from error
     except StoreOpenError:
@@ -138,28 +138,22 @@ def begin(
         migrate(connection, path, migrations=shipped(), now_ns=now_ns, connect=connect)
         with transaction(connection):
             return _begun(connection, now_ns)
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise StoreOpenError(f"{path}: {error}; run `buffer verify`") from error
-
-
-def _has_schema(connection: sqlite3.Connection) -> bool:
-    return (
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
-    )
 
 
 def _probe(connection: sqlite3.Connection, path: Path) -> None:
     """Look at the ends of every table, and at all of a small file."""
     verdict = "ok"
     try:
-        for table in TABLES:
+        for (table,) in connection.execute(_TABLES_SQL).fetchall():
             for order in ("ASC", "DESC"):
                 connection.execute(
                     f"SELECT * FROM {table} ORDER BY rowid {order} LIMIT 1"  # noqa: S608 - names of ours
                 ).fetchall()
-        if path.stat().st_size <= _CHECKED_BYTES:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
+        if path.stat().st_size <= CHECKED_BYTES:
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except SQLITE_ERRORS as error:
         raise StoreOpenError(f"{path}: {error}; run `buffer verify`") from error
     if verdict != "ok":
         raise _damaged(path, verdict)

@@ -5,7 +5,6 @@ Read only, and without a checkpoint: only the writer does those.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from appliance.domain.sample import Quality
 from appliance.domain.tag import Tag, TagId
 from appliance.storage.chunks import Codec, Columns
 from appliance.storage.clock import corrected_columns, read_offsets, stamped_spans
-from appliance.storage.connection import StoreOpenError
+from appliance.storage.connection import SQLITE_ERRORS, StoreOpenError
 from appliance.storage.history import (
     BLOCKS_SQL,
     ROWS_SQL,
@@ -36,6 +35,7 @@ from appliance.storage.remembered import read_origins, read_words
 from appliance.wire.outbox import EventRow, Stream, decode_row
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -57,7 +57,7 @@ def open_reader(path: Path) -> Iterator[BufferReader]:
         with closing(connect_to_read(path)) as connection:
             connection.execute("SELECT 1 FROM meta")
             yield BufferReader(connection)
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise StoreOpenError(f"{path}: {error}") from error
 
 

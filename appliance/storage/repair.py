@@ -6,7 +6,6 @@ the same by itself (`mending`) as soon as it meets the damage.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from appliance.storage.audit import audit
 from appliance.storage.cipher import connect_keyed, key_to_read
 from appliance.storage.connection import (
+    SQLITE_ERRORS,
     StoreOpenError,
     configure,
     connect,
@@ -26,6 +26,7 @@ from appliance.storage.reading import connect_to_read
 from appliance.storage.rescue import Debt, debts, merge, read_portion
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -57,7 +58,7 @@ def verify(path: Path) -> tuple[str, ...]:
         with closing(connect_to_read(path)) as connection:
             connection.execute("BEGIN")
             return (*audit(connection), *_owing(connection))
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         return (f"SQLite cannot read it: {error}",)
 
 

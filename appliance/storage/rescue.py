@@ -92,7 +92,10 @@ def debts(connection: sqlite3.Connection) -> list[Debt]:
     rows = connection.execute(
         "SELECT file, begun_ns, stage, at, gap, owed FROM salvage ORDER BY begun_ns"
     ).fetchall()
-    return [Debt(*row[:5], msgspec.json.decode(row[5], type=Owed)) for row in rows]
+    return [
+        Debt(file, begun_ns, stage, at, gap, msgspec.json.decode(owed, type=Owed))
+        for file, begun_ns, stage, at, gap, owed in rows
+    ]
 
 
 def read_portion(path: Path, debt: Debt, *, limit_bytes: int) -> Found:

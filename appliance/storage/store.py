@@ -18,6 +18,7 @@ import aiosqlite
 
 from appliance.domain.diagnostic import Diagnostic
 from appliance.storage import outbox
+from appliance.storage.cipher import connecting
 from appliance.storage.clock import (
     OFFSETS_SQL,
     corrected_columns,
@@ -27,8 +28,8 @@ from appliance.storage.clock import (
     read_offsets,
     stamped_spans,
 )
-from appliance.storage.cipher import connecting
 from appliance.storage.connection import (
+    StoreOpenError,
     StoreUnavailableError,
     Writer,
     is_damage,
@@ -90,7 +91,7 @@ async def open_store(
 ) -> AsyncIterator[BufferStore]:
     """Open the buffer for writing; leaving commits the rest and closes it.
 
-    A damaged file is set aside, and what can be read of it salvaged by `store.run()`.
+    A damaged file is set aside, and what can be read of it salvaged by `store.care()`.
     Nothing is committed periodically until somebody awaits `store.run()`.
 
     Raises:
@@ -122,7 +123,6 @@ async def open_store(
                 memory_bytes=memory_bytes,
             )
             try:
-                await store.open_reader()
                 yield store
             finally:
                 await store.close()
@@ -150,6 +150,8 @@ class BufferStore:
         self._place = place
         self._disk = disk = Disk(writer)
         self._reader: aiosqlite.Connection | None = None
+        self._read_generation = 0
+        self._opens_reader = asyncio.Lock()
         self._settings = settings
         self._clock = clock
         self._committed = Counter(opened.counters)
@@ -213,19 +215,6 @@ class BufferStore:
         news = list(self._mender.news)
         self._mender.news.clear()
         return news
-
-    async def open_reader(self) -> None:
-        """Open the connection that reads beside the writer.
-
-        Raises:
-            sqlite3.Error: It cannot be had.
-        """
-        old = self._reader
-        self._reader = await aiosqlite.Connection(
-            partial(connect_to_read, self._place.path, shared=True), _FETCHED_ROWS
-        )
-        if old is not None:
-            await old.close()
 
     async def register(self, tags: Sequence[Tag]) -> dict[TagId, int]:
         """Return the number of each tag, for ever.
@@ -292,11 +281,6 @@ class BufferStore:
 
     async def run(self) -> None:
         """Commit every `commit_period_s`, and keep the file in shape, for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._commit_periodically(), name="store.commit")
-            tasks.create_task(self._mender.run(), name="store.mender")
-
-    async def _commit_periodically(self) -> None:
         while True:
             await self._clock.sleep(self._settings.commit_period_s)
             try:
@@ -306,6 +290,26 @@ class BufferStore:
             except StoreUnavailableError:
                 log.debug("to be tried again: %s", self.last_error)
             await self._retain_if_possible()
+
+    async def care(self) -> None:
+        """Look for damage, and salvage what a damaged file still holds, for ever."""
+        await self._mender.run()
+
+    async def look(self) -> None:
+        """Check the next rows of the file; a damaged one is replaced at once.
+
+        Raises:
+            StoreUnavailableError: The disk refused.
+        """
+        await self._mender.look()
+
+    async def salvage(self) -> None:
+        """Bring over all that damaged files, set aside, still hold.
+
+        Raises:
+            StoreUnavailableError: The disk refused; it goes on the next time.
+        """
+        await self._mender.salvage()
 
     async def fold(self) -> None:
         """Turn all that is committed into chunks, and merge a few small ones.
@@ -428,19 +432,34 @@ class BufferStore:
         except StoreUnavailableError as error:
             log.error("the buffer could not be closed cleanly: %s", error)  # noqa: TRY400 - it ends here; a trace says nothing more
         self._mender.close()
-        if self._reader is not None:
-            await self._reader.close()
+        await self._close_reader()
 
     def _make_upkeep(self) -> Upkeep:
         return Upkeep(
             SameFile(self._disk), self._place.path, self._settings, self._committed
         )
 
-    async def _use_fresh(self) -> None:
+    def _use_fresh(self) -> None:
         """The file was replaced: nothing that is known of the old one is of use."""
         self._disk.generation += 1
         self._upkeep = self._make_upkeep()
-        await self.open_reader()
+
+    async def _reading(self) -> aiosqlite.Connection:
+        """Return the connection that reads the file of now. Raises sqlite3.Error."""
+        async with self._opens_reader:
+            if self._reader is None or self._read_generation != self._disk.generation:
+                await self._close_reader()
+                self._read_generation = self._disk.generation
+                self._reader = await aiosqlite.Connection(
+                    partial(connect_to_read, self._place.path, shared=True),
+                    _FETCHED_ROWS,
+                )
+            return self._reader
+
+    async def _close_reader(self) -> None:
+        if self._reader is not None:
+            await self._reader.close()
+            self._reader = None
 
     async def _retain_if_possible(self) -> None:
         try:
@@ -466,11 +485,12 @@ class BufferStore:
         self, sql: str, parameters: Mapping[str, int]
     ) -> list[tuple[Any, ...]]:
         """Read beside the writer, so that a slow fsync holds up no screen."""
-        assert self._reader is not None, "open"
         generation = self._disk.generation
         try:
-            rows = await self._reader.execute_fetchall(sql, parameters)
-        except sqlite3.Error as error:
+            reader = await self._reading()
+            rows = await reader.execute_fetchall(sql, parameters)
+        except (sqlite3.Error, StoreOpenError, ValueError) as error:
+            # ValueError: closed meanwhile, for the file was replaced
             if is_damage(error):
                 await self._disk.condemn(str(error), generation)
             raise StoreUnavailableError(str(error)) from error

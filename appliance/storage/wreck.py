@@ -6,14 +6,15 @@ read is searched for (doubling, then halving), so one broken page costs its own 
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from appliance.storage.connection import SQLITE_ERRORS
 from appliance.storage.reading import connect_to_read
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -54,20 +55,32 @@ class Wreck:
         if table not in self.tables or connection is None:
             return Portion([], None)
         rows: list[tuple[Any, ...]] = []
-        weight = 0
+        weight, last = 0, at
         try:
             for row in self._select(table, at, _ROWS):
-                if rows and row[0] <= rows[-1][0]:
-                    raise sqlite3.DatabaseError("rows out of order")
+                if row[0] <= last:
+                    return self._disordered(table, at, rows, row[0])
                 rows.append(row)
+                last = row[0]
                 weight += sum(len(each) for each in row if isinstance(each, bytes))
                 if weight >= limit_bytes:
                     break
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             if rows:
-                return Portion(rows, rows[-1][0])
+                return Portion(rows, last)
             return Portion([], self._beyond(table, at), f"{table}: {error}")
-        return Portion(rows, rows[-1][0] if rows else None)
+        return Portion(rows, last if rows else None)
+
+    def _disordered(
+        self, table: str, at: int, rows: list[tuple[Any, ...]], number: int
+    ) -> Portion:
+        """A row number is wrong: the one before `number`, which was too high."""
+        kept = rows[:-1]
+        reached = max([number - 1, *(row[0] for row in kept[-1:])])
+        problem = f"{table}: rows out of order at {number}"
+        if reached > at:
+            return Portion(kept, reached, problem)
+        return Portion(rows, self._beyond(table, rows[-1][0] if rows else at), problem)
 
     def every(self, table: str) -> Iterator[tuple[Any, ...]]:
         """Yield all rows of a small table that can be read, without their number."""
@@ -86,7 +99,7 @@ class Wreck:
             row: tuple[Any, ...] | None = self._connection.execute(
                 sql, parameters
             ).fetchone()
-        except sqlite3.Error:
+        except SQLITE_ERRORS:
             return None
         return row
 
@@ -112,10 +125,10 @@ class Wreck:
 
     def _reads(self, table: str, at: int) -> bool:
         try:
-            self._select(table, at, 1).fetchall()
-        except sqlite3.Error:
+            rows = self._select(table, at, 1).fetchall()
+        except SQLITE_ERRORS:
             return False
-        return True
+        return all(row[0] > at for row in rows)
 
     def _read_tables(self) -> frozenset[str]:
         if self._connection is None:
@@ -124,7 +137,7 @@ class Wreck:
             rows = self._connection.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table'"
             ).fetchall()
-        except sqlite3.Error:
+        except SQLITE_ERRORS:
             return frozenset()
         return frozenset(row[0] for row in rows)
 
@@ -134,12 +147,14 @@ def _opened(path: Path) -> sqlite3.Connection | None:
     for immutable in (False, True):
         try:
             connection = connect_to_read(path, shared=True, immutable=immutable)
-        except sqlite3.Error:
+        except SQLITE_ERRORS:
             continue
         try:
+            # Lets SQLite open what is shorter than it should be, or has a bad entry.
+            connection.execute("PRAGMA writable_schema=ON")
             with closing(connection.execute("SELECT name FROM sqlite_schema")) as found:
                 found.fetchall()
-        except sqlite3.Error:
+        except SQLITE_ERRORS:
             connection.close()
             continue
         return connection

@@ -225,7 +225,8 @@ def _element(name: str, keys: Mapping[str, Any]) -> str:
 
 
 def _source(face: str, name: str, port: int) -> str:
-    head: dict[str, Any] = {"name": name, "connector": face, "timeout_s": 0.3}
+    timeout_s = 0.3 if face == "modbus" else 1.0  # a session takes several answers
+    head: dict[str, Any] = {"name": name, "connector": face, "timeout_s": timeout_s}
     if face == "modbus":
         return _table("[safety.sources]", {**head, "host": "127.0.0.1", "port": port})
     url = f"opc.tcp://127.0.0.1:{port}/"
@@ -266,9 +267,9 @@ def _point(face: str, name: str) -> str:
     table, address, point = _POINTS[name]
     if face == "opcua":
         kind = "Boolean" if table == "coil" else "UInt16"
-        keys = {"name": name, "node": _node(f"PLC-1/{point}"), "type": kind}
-        return _table("[safety.sources.points]", keys)
-    keys = {"name": name, "table": table, "address": address}
+        node = {"name": name, "node": _node(f"PLC-1/{point}"), "type": kind}
+        return _table("[safety.sources.points]", node)
+    keys: dict[str, Any] = {"name": name, "table": table, "address": address}
     if table == "holding":
         return _table("[safety.sources.points]", {**keys, "range": [0, 65_535]})
     return _table("[safety.sources.points]", keys)

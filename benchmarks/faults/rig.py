@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 READY_WITHIN_S = 25.0
 OPCUA_EVERY_SCANS = 2
+WATCHDOG_MS = 1500
 
 
 @dataclass
@@ -76,6 +77,16 @@ class Rig:
         (self.folder / name).unlink()
 
     @property
+    def seen_since_mark(self) -> str:
+        """The same with its times, for whoever must find out."""
+        began_s = self.clock.now_s() - (time.monotonic() - self.marked_s)
+        seen = [
+            f"{entry.kind} {entry.t_s - began_s:.2f}"
+            for entry in self.entries[self.entries_before :]
+        ]
+        return f"{seen}, fell {self.coil_fell_s}, stopped {self.stopped_s}"
+
+    @property
     def running(self) -> bool:
         """Whether the machine runs."""
         return self.plant.state.plc.running
@@ -105,9 +116,12 @@ class Rig:
         Raises:
             TimeoutError: It never came.
         """
-        async with asyncio.timeout(within_s):
-            while not wanted():  # noqa: ASYNC110 - a condition of another process
-                await asyncio.sleep(SCAN_PERIOD_S / 2)
+        try:
+            async with asyncio.timeout(within_s):
+                while not wanted():  # noqa: ASYNC110 - a condition of another process
+                    await asyncio.sleep(SCAN_PERIOD_S / 2)
+        except TimeoutError as error:
+            raise TimeoutError(self.seen_since_mark) from error
 
     async def ask(self, op: str, *, caller: str = "test", **args: Any) -> Any:  # noqa: ANN401 - msgpack
         """Ask safety; wait until it listens."""
@@ -145,23 +159,32 @@ class Rig:
 
     async def make_ready(self) -> None:
         """Reset all, start the machine, and wait until it runs and all is energised."""
-        async with asyncio.timeout(READY_WITHIN_S):
-            while True:
-                try:
-                    await self.ask("reset")
-                    break
-                except LinkRefusedError:
-                    await asyncio.sleep(0.05)
+        refusal: str | None = ""
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                while refusal is not None:
+                    refusal = await self._refusal_of_reset()
+        except TimeoutError as error:
+            raise TimeoutError(f"no reset: {refusal}") from error
         control = self.plant.memory
         await self.until(lambda: self.plant.state.plc.run_permit)
         control.start = True
         await self.until(lambda: self.running and self.plant.state.plc.flush_valve_open)
+
+    async def _refusal_of_reset(self) -> str | None:
+        try:
+            await self.ask("reset")
+        except LinkRefusedError as error:
+            await asyncio.sleep(0.05)
+            return str(error)
+        return None
 
 
 @asynccontextmanager
 async def plant_rig(folder: Path, face: str = "modbus") -> AsyncIterator[Rig]:
     """Run the plant; safety is started by `safety`."""
     plant = Plant(scenario.load("healthy"))
+    plant.memory.watchdog_ms = WATCHDOG_MS
     for tag, value in HEALTHY.items():
         plant.inject(tag, value)
     clock = PlantClock()

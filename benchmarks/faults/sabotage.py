@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.cli import main
-from appliance.runtime import clock
-from appliance.safety import ring, scan
+from appliance.safety import logic, ring, scan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from appliance.safety.turn import Turn
 
 SLOW_DISK_S = 5.0
@@ -31,9 +32,19 @@ log = logging.getLogger("saboteur")
 
 def sabotage(flags: Path) -> None:
     """Stand where the scan judges, where the journal writes, where time is told."""
-    step, write, time_ns = scan.step, ring.Ring.write, time.time_ns
+    for place, name, bad in (
+        (scan, "step", bad_step(flags)),
+        (ring.Ring, "write", bad_write(flags)),
+        (time, "time_ns", bad_time_ns(flags)),
+    ):
+        setattr(place, name, bad)
 
-    def bad_step(*given: Any) -> Turn:  # noqa: ANN401 - as the original
+
+def bad_step(flags: Path) -> Callable[..., Turn]:
+    """Return a decision that raises, never ends, or chatters, when told to."""
+    step = logic.step
+
+    def instead(*given: Any) -> Turn:  # noqa: ANN401 - as the original
         if (flags / "raise").exists():
             raise RuntimeError("sabotage")
         while (flags / "hang").exists():
@@ -43,20 +54,32 @@ def sabotage(flags: Path) -> None:
                 log.warning("line %d of many %s", line, "x" * 200)
         return step(*given)
 
-    def bad_write(self: ring.Ring, *given: Any) -> None:  # noqa: ANN401 - as the original
+    return instead
+
+
+def bad_write(flags: Path) -> Callable[..., None]:
+    """Return a disk that is full or slow, when told to."""
+    write = ring.Ring.write
+
+    def instead(*given: Any) -> None:  # noqa: ANN401 - as the original
         if (flags / "disk-full").exists():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if (flags / "slow-disk").exists():
             time.sleep(SLOW_DISK_S)
-        write(self, *given)
+        write(*given)
 
-    def bad_time_ns() -> int:
+    return instead
+
+
+def bad_time_ns(flags: Path) -> Callable[[], int]:
+    """Return a wall clock that is off by as much as it is told."""
+    time_ns = time.time_ns
+
+    def instead() -> int:
         off = flags / "clock"
         return time_ns() + (int(off.read_text()) * 10**9 if off.exists() else 0)
 
-    scan.step = bad_step
-    ring.Ring.write = bad_write  # type: ignore[method-assign] # the sabotage itself
-    clock.time.time_ns = bad_time_ns
+    return instead
 
 
 if __name__ == "__main__":

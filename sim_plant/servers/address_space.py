@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 ACCELERATION_RANGE = (-500.0, 500.0)
 _UNECE_URI = "http://www.opcfoundation.org/UA/units/un/cefact"
 _ASSETS = ("P-101", "T-101", "V-101", "PLC-1")
-_PLC_READ_ONLY = ("run_permit", "watchdog_tripped", "disarmed")
+_PLC_READ_ONLY = (
+    "run_permit",
+    "watchdog_tripped",
+    "disarmed",
+    "maintenance_granted",
+    "flush_valve_open",
+)
 _BOOLEAN, _FLOAT = ua.VariantType.Boolean, ua.VariantType.Float
 
 

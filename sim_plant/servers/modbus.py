@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 DEVICE_ID = 1
 INPUT_REGISTERS = SCAN_REGISTER + 1
-DISCRETE_INPUTS = ("running", "run_permit", "watchdog_tripped", "disarmed")
+DISCRETE_INPUTS = (
+    "running",
+    "run_permit",
+    "watchdog_tripped",
+    "disarmed",
+    "maintenance_granted",
+    "flush_valve_open",
+)
 _READ_COILS, _READ_DISCRETE, _READ_INPUT = 1, 2, 4
 _WRITE_COIL, _WRITE_COILS = 5, 15
 
@@ -43,10 +50,14 @@ def discrete_inputs(state: PlantState) -> list[bool]:
 
 
 class ModbusFace:
-    """Serves a plant by Modbus TCP while entered; `port` is then the port in use."""
+    """Serves a plant by Modbus TCP while entered; `port` is then the port in use.
+
+    `failure` is the exception with which input registers are answered, if any.
+    """
 
     def __init__(self, plant: Plant, *, host: str, port: int) -> None:
         self.port = port
+        self.failure: ExcCodes | None = None
         self._plant = plant
         self._host = host
         self._server: ModbusTcpServer | None = None
@@ -114,6 +125,8 @@ class ModbusFace:
             last = address + (1 if written is None else len(written))
             if last > len(COILS):
                 return ExcCodes.ILLEGAL_ADDRESS
+        if function == _READ_INPUT and self.failure is not None:
+            return self.failure
         if written is not None:
             return self._write(function, address, written)
         registers[:-1] = self._image(function)

@@ -161,6 +161,8 @@ def _control_points(control: PlcState) -> Iterator[tuple[str, bool]]:
     yield "PLC-1/run_permit", control.run_permit
     yield "PLC-1/watchdog_tripped", control.watchdog_tripped
     yield "PLC-1/disarmed", control.disarmed
+    yield "PLC-1/maintenance_granted", control.maintenance_granted
+    yield "PLC-1/flush_valve_open", control.flush_valve_open
 
 
 def _stamped(

@@ -71,7 +71,12 @@ class Plant:
             ],
             "points": [
                 {"name": "run_permit", "table": "coil", "address": 0},
-                {"name": "heartbeat", "table": "holding", "address": 0},
+                {
+                    "name": "heartbeat",
+                    "table": "holding",
+                    "address": 0,
+                    "range": [0, 65_535],
+                },
             ],
         }
 

@@ -56,6 +56,7 @@ address = 0
 name = "heartbeat"
 table = "holding"
 address = 0
+range = [0, 65535]
 
 [[safety.initiators]]
 id = "P-101 vibration high-high"
@@ -66,6 +67,9 @@ deadband = 0.3
 on_delay_s = 0.2
 vote = "2oo3"
 process_safety_time_s = 5.0
+cause = "Bearing damage"
+consequence = "Seizure"
+action = "Inspect the bearing"
 
 [[safety.elements]]
 id = "P-101 motor"
@@ -202,6 +206,8 @@ async def reset_and_start(folder: Path, plant: Plant) -> None:
     await until_lamp(plant, RUNNING, on=True)
 
 
+@pytest.mark.requirement("A4")
+@pytest.mark.requirement("A6")
 async def test_it_comes_up_tripped_and_a_reset_never_restarts(tmp_path: Path) -> None:
     async with plant(tmp_path, "healthy") as pump:
         write_config(tmp_path, pump.port)
@@ -217,6 +223,7 @@ async def test_it_comes_up_tripped_and_a_reset_never_restarts(tmp_path: Path) ->
             assert pump.truth("stopped")[-1]["cause"] == "run_permit"
 
 
+@pytest.mark.requirement("A15")
 async def test_vibration_above_the_setpoint_stops_the_machine(tmp_path: Path) -> None:
     marks = ("--fault-at", "3", "--speed", "360000")
     mark = f"P-101/DE/vibration_rms>{SETPOINT}"
@@ -236,6 +243,8 @@ async def test_vibration_above_the_setpoint_stops_the_machine(tmp_path: Path) ->
         assert not pump.truth("watchdog_tripped")
 
 
+@pytest.mark.requirement("A4")
+@pytest.mark.requirement("A12")
 async def test_a_killed_safety_is_a_stopped_machine_and_comes_up_tripped(
     tmp_path: Path,
 ) -> None:
@@ -255,6 +264,7 @@ async def test_a_killed_safety_is_a_stopped_machine_and_comes_up_tripped(
             await reset_and_start(tmp_path, pump)
 
 
+@pytest.mark.requirement("A12")
 async def test_a_stopped_process_is_a_stopped_machine(tmp_path: Path) -> None:
     async with plant(tmp_path, "healthy") as pump:
         write_config(tmp_path, pump.port)

@@ -228,7 +228,8 @@ async def test_a_hand_over_for_maintenance_begins_and_ends(
         assert await wheeltapper(*words, "--for", "5m") == 0
         assert asked[-1][1]["length_s"] == 300
         assert await wheeltapper("trips", "maintenance", "end", *place) == 0
-        answers["maintenance.begin"] = {**begun, "committed": False}
+    answers["maintenance.begin"] = {**begun, "committed": False}
+    async with answering(tmp_path / "safety.sock", answers):
         assert await wheeltapper(*words) == 1
         assert "a restart now stops the machine" in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
@@ -524,6 +525,43 @@ def test_real_time_is_asked_for_only_when_wanted(
     assert realtime.ask_for_realtime(40) == ""
     assert "not permitted" in realtime.ask_for_realtime(40)
     assert asked[0] == (os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, 40)
+
+
+def test_threads_follow_the_scan_just_below_its_priority(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def schedule(_pid: int, _policy: int, given: os.sched_param) -> None:
+        asked.append(given.sched_priority)
+        if len(asked) == 3:
+            raise PermissionError
+
+    monkeypatch.setattr(realtime.os, "sched_setscheduler", schedule)
+    for priority in (0, 40, 1, 40):
+        realtime.follow(priority)
+    assert asked == [39, 1, 39]
+
+
+def test_its_loop_wakes_to_the_microsecond() -> None:
+    loop = realtime.new_loop()
+    try:
+        began_s = loop.time()
+        loop.run_until_complete(asyncio.sleep(0.0103))
+        assert loop.time() - began_s >= 0.0103
+        assert isinstance(vars(loop)["_selector"], selectors.SelectSelector)
+    finally:
+        loop.close()
+
+
+def test_a_cpu_that_can_be_had_is_kept() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        assert realtime.pin_to(()) == ""
+        assert realtime.pin_to((min(before),)) == ""
+        assert os.sched_getaffinity(0) == {min(before)}
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def test_a_settled_heap_is_not_searched_again() -> None:

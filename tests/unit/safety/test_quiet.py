@@ -14,6 +14,10 @@ log = logging.getLogger("test.quiet")
 pytestmark = pytest.mark.requirement("A13")
 
 
+def settled() -> None:
+    """Nothing to settle."""
+
+
 class Terminal(logging.Handler):
     """Takes lines while it is open."""
 
@@ -37,7 +41,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def test_what_is_logged_is_written_in_order(terminal: Terminal) -> None:
     terminal.open.set()
     names = ["a"]
-    with quiet_logs():
+    with quiet_logs(settled):
         log.warning("one %s", names)
         names.append("b")
         log.warning("two")
@@ -48,7 +52,7 @@ def test_what_is_logged_is_written_in_order(terminal: Terminal) -> None:
 def test_a_terminal_that_hangs_holds_nobody_up_and_the_loss_is_counted(
     terminal: Terminal,
 ) -> None:
-    with quiet_logs() as off:
+    with quiet_logs(settled) as off:
         for line in range(3 * LINES_WAITING):
             log.warning("line %d", line)
         lost = off.lost
@@ -62,7 +66,7 @@ def test_at_the_end_nobody_waits_for_long(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quiet, "_PATIENCE_S", 0.01)
-    with quiet_logs():
+    with quiet_logs(settled):
         log.warning("never read")
     assert terminal.lines == []
     terminal.open.set()

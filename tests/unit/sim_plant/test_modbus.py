@@ -83,7 +83,7 @@ async def test_a_value_the_plc_refuses_is_an_exception(core: SimCore) -> None:
 
 @pytest.mark.parametrize(
     ("function", "address", "count"),
-    [(1, 4, 1), (2, 4, 1), (3, 2, 1), (3, 1, 2), (4, 15, 1)],
+    [(1, 7, 1), (2, 7, 1), (3, 2, 1), (3, 1, 2), (4, 15, 1)],
 )
 async def test_there_is_nothing_beyond_the_map(
     core: SimCore, function: int, address: int, count: int
@@ -92,7 +92,7 @@ async def test_there_is_nothing_beyond_the_map(
     assert answer is ExcCodes.ILLEGAL_ADDRESS
 
 
-@pytest.mark.parametrize(("function", "address"), [(5, 4), (6, 2), (6, 9)])
+@pytest.mark.parametrize(("function", "address"), [(5, 7), (6, 2), (6, 9)])
 async def test_what_is_not_writable_is_refused(
     core: SimCore, function: int, address: int
 ) -> None:

@@ -268,3 +268,19 @@ def test_all_faults_can_come_together() -> None:
     operated = operate(story).started_at(5.0).until(60.0)
     where = {line.fields["where"] for line in operated.lines if line.kind == "fault"}
     assert where == {"P-101/DE", "P-101/motor", "P-101/suction"}
+
+
+def test_a_calibrator_on_the_loop_speaks_for_the_transmitter() -> None:
+    operated = operate("healthy").started_at(1.0).until(2.0)
+    plant, tag = operated.plant, "P-101/DE/vibration_rms"
+    before = _read(plant, tag)
+    plant.inject(tag, 9.5)
+    assert _read(plant, tag) == 9.5
+    operated.until(2.5)
+    assert _read(plant, tag) == 9.5
+    plant.inject(tag, None)
+    assert plant.state.transmitters[4].presented.failed
+    plant.release(tag)
+    operated.until(3.0)
+    assert not plant.state.transmitters[4].presented.failed
+    assert _read(plant, tag) == pytest.approx(before, abs=0.5)

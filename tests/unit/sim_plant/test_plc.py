@@ -181,6 +181,68 @@ def test_turning_the_key_again_gives_a_new_ten_minutes() -> None:
     assert later.disarmed
 
 
+ASKED = PlcInputs(run_permit_request=True, heartbeat=8, maintenance_request=True)
+
+
+def handed_over() -> PlcState:
+    """A running machine whose watchdog is suspended since `NOW_S`."""
+    state = plc.step(replace(ARMED, running=True), ASKED, NOW_S)
+    assert state.maintenance_granted
+    return state
+
+
+def test_a_machine_handed_over_runs_without_the_heartbeat_for_a_while() -> None:
+    state = plc.step(handed_over(), ASKED, NOW_S + 599.9)
+    assert state.running
+    assert not state.watchdog_tripped
+    after = plc.step(state, ASKED, NOW_S + 600.0)
+    assert not after.running
+    assert plc.stop_cause(state, after, ASKED) is StopCause.WATCHDOG
+    assert not plc.step(after, ASKED, NOW_S + 601.0).maintenance_granted
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"maintenance_request": False},
+        {"maintenance_inhibit": True},
+        {"run_permit_request": False},
+        {"stop": True},
+    ],
+)
+def test_the_hand_over_ends_and_what_is_not_watched_stops(
+    changes: dict[str, bool],
+) -> None:
+    state = plc.step(handed_over(), ASKED, NOW_S + 30.0)
+    after = plc.step(state, replace(ASKED, **changes), NOW_S + 30.02)
+    assert not after.maintenance_granted
+    assert not after.running
+    assert not after.flush_valve_open
+
+
+def test_a_gateway_that_beats_again_may_give_the_hand_over_back() -> None:
+    state = plc.step(handed_over(), ASKED, NOW_S + 30.0)
+    state = plc.step(state, replace(ASKED, heartbeat=1), NOW_S + 30.1)
+    back = PlcInputs(run_permit_request=True, heartbeat=2)
+    assert plc.step(state, back, NOW_S + 30.2).running
+
+
+def test_nothing_is_granted_to_a_machine_at_rest_or_a_gateway_that_is_silent() -> None:
+    assert not plc.step(ARMED, ASKED, NOW_S).maintenance_granted
+    silent = replace(ARMED, running=True, heartbeat_at_s=NOW_S - 1.1)
+    mute = replace(ASKED, heartbeat=7)
+    assert not plc.step(silent, mute, NOW_S).maintenance_granted
+    long_asked = replace(ARMED, running=True, asked_before=True)
+    assert not plc.step(long_asked, ASKED, NOW_S).maintenance_granted
+
+
+def test_the_flush_valve_has_a_permit_of_its_own() -> None:
+    inputs = PlcInputs(flush_valve_permit=True, heartbeat=8)
+    assert plc.step(ARMED, inputs, NOW_S).flush_valve_open
+    assert not plc.step(ARMED, PlcInputs(heartbeat=8), NOW_S).flush_valve_open
+    assert not plc.step(PlcState(), inputs, NOW_S).flush_valve_open
+
+
 def test_turning_the_key_off_under_a_good_permit_keeps_running() -> None:
     state = replace(
         ARMED, running=True, disarmed=True, key_before=True, disarmed_at_s=90.0

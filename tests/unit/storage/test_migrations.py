@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -79,3 +80,48 @@ async def test_a_database_of_a_newer_release_is_refused(
 def test_statements_are_split_outside_of_texts() -> None:
     script = "CREATE TABLE a (x DEFAULT ';');\n-- a; remark\nCREATE TABLE b (x);\n"
     assert len(list(statements(script))) == 2
+
+
+def test_a_migration_that_is_cut_short_at_any_step_is_done_at_the_next_start(
+    path: Path,
+) -> None:
+    moments = path.parent.parent / f"{path.parent.name}-moments"
+    moments.mkdir()
+
+    class Observed(sqlite3.Connection):
+        def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:  # noqa: ANN401 - as its parent says
+            number = len(list(moments.iterdir()))
+            shutil.copytree(path.parent, moments / f"{number:03}")
+            return super().execute(sql, parameters)
+
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        migrate(connection, path, migrations=[FIRST], now_ns=1)
+        connection.execute("INSERT INTO a VALUES (7)")
+    with closing(sqlite3.connect(path, factory=Observed, isolation_level=None)) as seen:
+        migrate(seen, path, migrations=[FIRST, SECOND], now_ns=2)
+    taken = sorted(moments.iterdir())
+    assert len(taken) > 8
+    for moment in taken:
+        with closing(connect(moment / path.name)) as connection:
+            steps = [FIRST, SECOND]
+            assert migrate(connection, path, migrations=steps, now_ns=3) == 2
+            assert connection.execute("SELECT x, y FROM a").fetchall() == [(7, None)]
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_without_room_for_the_backup_nothing_is_migrated(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(path.parent)._replace(free=1000)
+    with closing(connect(path)) as connection:
+        migrate(connection, path, migrations=[FIRST], now_ns=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda _folder: full)
+            with pytest.raises(StoreOpenError, match="make room"):
+                migrate(connection, path, migrations=[FIRST, SECOND], now_ns=2)
+        assert version_of(connection) == 1
+        path.with_name(f".{path.name}.v1.bak.tmp").mkdir()
+        with pytest.raises((StoreOpenError, OSError)):
+            migrate(connection, path, migrations=[FIRST, SECOND], now_ns=2)
+        assert version_of(connection) == 1

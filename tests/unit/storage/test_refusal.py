@@ -47,6 +47,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.full = False
+        self.error: Exception = sqlite3.OperationalError("database or disk is full")
 
     def connect(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, factory=_Connection)
@@ -59,7 +60,7 @@ class _Connection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:  # noqa: ANN401 - as its parent says
         if sql == "COMMIT" and self.disk.full:
-            raise sqlite3.OperationalError("database or disk is full")
+            raise self.disk.error
         return super().execute(sql, parameters)
 
 
@@ -295,3 +296,39 @@ def test_gaps_of_ever_new_reasons_are_bounded_and_cover_all_that_is_missing(
     assert sum(gap.count for gap in gaps) == 50
     assert gaps[-1].reason == backlog.SEVERAL
     assert (gaps[-1].from_ns, gaps[-1].to_ns) == (5, 50)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("attempt to write a readonly database"),
+        sqlite3.OperationalError("disk I/O error"),
+        OSError(30, "Read-only file system"),
+    ],
+)
+async def test_a_disk_that_becomes_read_only_is_waited_for(
+    *,
+    opening: Opening,
+    disk: Disk,
+    batch: MakeBatch,
+    event: MakeEvent,
+    path: Path,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with opening() as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(disk, "full", True)
+            patch.setattr(disk, "error", error)
+            store.append(batch(10))
+            with pytest.raises(StoreUnavailableError):
+                await store.append_event(event("while it is read-only"))
+            (said,) = store.diagnostics
+            assert (said.key, said.priority) == ("disk", "high")
+            assert str(error) in said.message
+        await store.flush()
+        assert store.diagnostics == ()
+    assert verify(path) == ()
+    with open_reader(path) as reader:
+        assert [each.name for each in reader.events()] == ["while it is read-only"]
+        assert reader.gaps() == ()

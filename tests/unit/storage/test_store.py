@@ -349,19 +349,6 @@ async def test_a_second_writer_is_refused(opened: Opening) -> None:
                 pass
 
 
-async def test_a_file_that_is_no_database_is_refused(
-    opened: Opening, path: Path
-) -> None:
-    _write_letter(path)
-    with pytest.raises(StoreOpenError):
-        async with opened():
-            pass
-
-
-def _write_letter(path: Path) -> None:
-    path.write_bytes(b"this is a letter" * 400)
-
-
 def test_a_reader_of_nothing_is_told_so(path: Path) -> None:
     with pytest.raises(StoreOpenError), open_reader(path):
         pass
