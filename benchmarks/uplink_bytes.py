@@ -123,7 +123,9 @@ def weigh(
 
 def trained(minutes: int) -> zstandard.ZstdCompressionDict:
     """Return a dictionary made of another day's rows."""
-    samples = [encoded(row) for row in rows_of(minutes, 99, rounded=False)]
+    samples: list[bytes | bytearray | memoryview] = [
+        encoded(row) for row in rows_of(minutes, 99, rounded=False)
+    ]
     return zstandard.train_dictionary(8192, samples)
 
 

@@ -66,8 +66,10 @@ class Wreck:
                 if weight >= limit_bytes:
                     break
         except SQLITE_ERRORS as error:
+            # The library reads one row ahead: the one before the damage may be whole.
+            rows = rows or self._next_row(table, at)
             if rows:
-                return Portion(rows, last)
+                return Portion(rows, rows[-1][0])
             return Portion([], self._beyond(table, at), f"{table}: {error}")
         return Portion(rows, last if rows else None)
 
@@ -123,7 +125,15 @@ class Wreck:
             low, high = (low, middle) if self._reads(table, middle) else (middle, high)
         return high
 
+    def _next_row(self, table: str, at: int) -> list[tuple[Any, ...]]:
+        try:
+            rows = self._select(table, at, 1).fetchall()
+        except SQLITE_ERRORS:
+            return []
+        return [row for row in rows if row[0] > at]
+
     def _reads(self, table: str, at: int) -> bool:
+        """Whether there is a row beyond `at` to be read, or none at all."""
         try:
             rows = self._select(table, at, 1).fetchall()
         except SQLITE_ERRORS:

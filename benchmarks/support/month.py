@@ -158,8 +158,8 @@ def _enqueue(
     low, high = values.min(axis=0).tolist(), values.max(axis=0).tolist()
     mean, std = values.mean(axis=0).tolist(), values.std(axis=0).tolist()
     rows = [
-        SummaryRow(name, time_ns, plan.step_s, len(values), 0, *moments, last)
-        for name, *moments, last in zip(
+        SummaryRow(name, time_ns, plan.step_s, len(values), 0, a, b, c, d, last)
+        for name, a, b, c, d, last in zip(
             tag_names(plan), low, high, mean, std, values[-1].tolist(), strict=True
         )
     ]

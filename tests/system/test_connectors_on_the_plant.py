@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from appliance.domain.event import Gap
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import Quality
 from appliance.runtime.clock import SystemClock
@@ -108,6 +109,8 @@ async def latest(source: Source) -> tuple[dict[str, float], list[Batch]]:
         source.open({tag: row for row, tag in enumerate(tags)}) as batches,
     ):
         async for batch in batches:
+            if isinstance(batch, Gap):
+                continue
             taken.append(batch)
             rows = zip(batch.tag, batch.value, batch.quality, strict=True)
             for number, value, quality in rows:

@@ -22,9 +22,12 @@ from appliance.wire.outbox import (
 )
 
 if TYPE_CHECKING:
+    from appliance.wire.outbox import Row
+
+if TYPE_CHECKING:
     from pathlib import Path
 
-ROWS = {
+ROWS: dict[Stream, list[Row]] = {
     Stream.EVENT: [EventRow("alarm", "a", 1, "said", "P", "P/x", "high", "", {})],
     Stream.SUMMARY: [
         SummaryRow("P/x", n, 60.0, 6, 0, 1.0, 2.0, 1.5, 0.1, 1.6) for n in range(3)

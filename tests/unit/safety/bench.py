@@ -154,7 +154,7 @@ class Bench:
 def a_bench(
     *rows: InitiatorSettings,
     elements: tuple[ElementSettings, ...] | None = None,
-    stops: dict[str, tuple[str, ...]] | None = None,
+    stops: Mapping[str, tuple[str, ...]] | None = None,
     armed: bool = True,
     causes: dict[str, tuple[str, ...]] | None = None,
 ) -> Bench:

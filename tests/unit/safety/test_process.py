@@ -537,7 +537,7 @@ def test_threads_follow_the_scan_just_below_its_priority(
         if len(asked) == 3:
             raise PermissionError
 
-    monkeypatch.setattr(realtime.os, "sched_setscheduler", schedule)
+    monkeypatch.setattr(os, "sched_setscheduler", schedule)
     for priority in (0, 40, 1, 40):
         realtime.follow(priority)
     assert asked == [39, 1, 39]

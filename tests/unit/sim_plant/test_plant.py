@@ -279,8 +279,9 @@ def test_a_calibrator_on_the_loop_speaks_for_the_transmitter() -> None:
     operated.until(2.5)
     assert _read(plant, tag) == 9.5
     plant.inject(tag, None)
-    assert plant.state.transmitters[4].presented.failed
+    failed = [plant.state.transmitters[4].presented.failed]
     plant.release(tag)
     operated.until(3.0)
-    assert not plant.state.transmitters[4].presented.failed
+    failed.append(plant.state.transmitters[4].presented.failed)
+    assert failed == [True, False]
     assert _read(plant, tag) == pytest.approx(before, abs=0.5)
