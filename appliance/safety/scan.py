@@ -130,11 +130,16 @@ class Scan:
     def _write(self, orders: Mapping[str, Order]) -> None:
         """Order what the logic decided; in observe mode nothing is ever written.
 
-        Nor is it while the PLC has the machine, until a hand-over is decided. Stops
-        are ordered first: on a connection that elements share they are not to wait
-        for the heartbeat of another.
+        Nor is it while the PLC has the machine, until a hand-over is decided. What is
+        not yet proved is ordered first, and stops before permits: on a connection that
+        elements share, no heartbeat of another is to be written before.
         """
-        for name in sorted(orders, key=lambda each: orders[each].may_run):
+
+        def haste(name: str) -> tuple[bool, bool]:
+            wanted = orders[name].may_run
+            return self._writers[name].report.point is wanted, wanted
+
+        for name in sorted(orders, key=haste):
             writer = self._writers[name]
             if self.state.armed and not orders[name].hold:
                 writer.order(orders[name])

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, TypeVar
 from appliance.domain.diagnostic import Diagnostic
 from appliance.domain.event import Event, EventKind
 from appliance.storage.connection import StoreUnavailableError
+from appliance.storage.debts import HELD_STAGES, STAGES, debts
+from appliance.storage.finds import read_portion
 from appliance.storage.fresh import Memory, replace_damaged
 from appliance.storage.opening import Opened, open_and_begin
 from appliance.storage.patrol import Patrol, background_thread
 from appliance.storage.quarantine import thin_out
-from appliance.storage.rescue import HELD_STAGES, STAGES, debts, merge, read_portion
+from appliance.storage.rescue import merge
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from appliance.domain.ports import Clock
     from appliance.domain.tag import Tag
     from appliance.storage.connection import Writer
+    from appliance.storage.debts import Debt
     from appliance.storage.disk import Disk
-    from appliance.storage.rescue import Debt
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from appliance.storage.connection import (
     limit_pages,
     transaction,
 )
+from appliance.storage.debts import HELD_STAGES, debts
 from appliance.storage.derived import derive
 from appliance.storage.fresh import complete, replace_damaged
 from appliance.storage.migrations import migrate, shipped
@@ -28,7 +29,6 @@ from appliance.storage.records import (
     open_meta,
     read_counters,
 )
-from appliance.storage.rescue import HELD_STAGES, debts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

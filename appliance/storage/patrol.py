@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from appliance.storage.connection import SQLITE_ERRORS, StoreOpenError, is_damage
+from appliance.storage.finds import is_whole
 from appliance.storage.reading import connect_to_read
-from appliance.storage.rescue import is_whole
 from appliance.storage.wreck import FIRST
 
 if TYPE_CHECKING:

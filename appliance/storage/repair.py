@@ -21,9 +21,11 @@ from appliance.storage.connection import (
     transaction,
     writing_alone,
 )
+from appliance.storage.debts import Debt, debts
+from appliance.storage.finds import read_portion
 from appliance.storage.fresh import complete, replace_damaged
 from appliance.storage.reading import connect_to_read
-from appliance.storage.rescue import Debt, debts, merge, read_portion
+from appliance.storage.rescue import merge
 
 if TYPE_CHECKING:
     import sqlite3

@@ -26,10 +26,15 @@ from appliance.runtime.plugins import SourceSettings, TagSettings
 from appliance.safety import announcer as announcer_module
 from appliance.safety import process as process_module
 from appliance.safety import realtime
+from appliance.safety.desk import Desk
+from appliance.safety.latch import Report
+from appliance.safety.logic import power_up
 from appliance.safety.operations import Operations
 from appliance.safety.process import run
 from appliance.safety.ring import Ring
+from appliance.safety.scan import Scan
 from appliance.safety.tags import safety_tags
+from appliance.safety.turn import Order, matrix_of
 from appliance.wire.messages import BatchMessage, EventMessage
 
 if TYPE_CHECKING:
@@ -643,3 +648,39 @@ def test_every_operation_is_registered_with_a_role() -> None:
         "mode": Role.SUPERVISOR,
     }
     assert recorder.processes == {"demand": ("hub",)}
+
+
+@pytest.mark.requirement("A11")
+async def test_a_stop_is_ordered_before_another_element_is_to_beat(
+    row: MakeRow,
+) -> None:
+    config = a_config(row(), elements=3)
+    names = [each.id for each in config.elements]
+    points = dict(zip(names, (False, True, True), strict=True))
+    asked: list[str] = []
+    writers: dict[str, Any] = {
+        name: SimpleNamespace(
+            report=Report(point=point),
+            order=lambda _order, name=name: asked.append(name),
+        )
+        for name, point in points.items()
+    }
+    matrix = matrix_of(config)
+    scan = Scan(
+        matrix,
+        power_up(matrix, {}, armed=True),
+        period_s=1.0,
+        intakes=(),
+        writers=writers,
+        desk=Desk(),
+        clock=SystemClock(),
+    )
+    stopped, stopping, running = names
+    scan._write(
+        {
+            stopped: Order(may_run=False, beat=True),
+            running: Order(may_run=True, beat=True),
+            stopping: Order(may_run=False, beat=True),
+        }
+    )
+    assert asked == [stopping, stopped, running]
