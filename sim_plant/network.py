@@ -14,6 +14,7 @@ from enum import StrEnum
 from random import Random
 from typing import TYPE_CHECKING, Self
 
+from sim_plant.listening import stop_listening
 from sim_plant.toxics import (
     HalfOpen,
     HungUpError,
@@ -100,7 +101,7 @@ class Relay:
         trace: TracebackType | None,
     ) -> None:
         """Stop listening, hang up, and wait until every call has ended."""
-        self._close_listener()
+        await self._close_listener()
         self._whole.set()
         self._cut()
         await self._idle.wait()
@@ -115,7 +116,7 @@ class Relay:
         self._mode = mode
         match mode:
             case LinkMode.REFUSE:
-                self._close_listener()
+                await self._close_listener()
                 self._cut()
             case LinkMode.DROP:
                 self._cut()
@@ -152,10 +153,10 @@ class Relay:
         )
         self.port = self._listener.sockets[0].getsockname()[1]
 
-    def _close_listener(self) -> None:
+    async def _close_listener(self) -> None:
         if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+            listener, self._listener = self._listener, None
+            await stop_listening(listener)
 
     def _cut(self) -> None:
         for call in tuple(self._calls):

@@ -15,6 +15,7 @@ from appliance.link.frames import read_frame
 from appliance.link.newest import NewestCursor, NewestTable
 from appliance.link.outlet import Outlet
 from appliance.link.roles import Role, process_user, user_name
+from appliance.runtime.listening import stop_listening
 from appliance.runtime.tasks import alongside
 from appliance.wire.messages import (
     PROTOCOL,
@@ -157,9 +158,11 @@ class LinkServer:
             def accept(
                 reader: asyncio.StreamReader, writer: asyncio.StreamWriter
             ) -> None:
-                peers.create_task(
+                task = peers.create_task(
                     self._meet(reader, writer), name=f"link.{self._process}.peer"
                 )
+                # A task that is cancelled before it begins closes nothing itself.
+                task.add_done_callback(lambda _: writer.close())
 
             server = await asyncio.start_unix_server(accept, self._path)
             self._path.chmod(_SOCKET_MODE)
@@ -167,7 +170,7 @@ class LinkServer:
             try:
                 await asyncio.Event().wait()
             finally:
-                server.close()
+                await stop_listening(server)
                 self._path.unlink(missing_ok=True)
 
     async def _meet(

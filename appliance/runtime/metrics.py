@@ -12,6 +12,8 @@ from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from appliance.runtime.listening import stop_listening
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -70,17 +72,23 @@ async def serve_metrics(
         server = await asyncio.start_server(
             answer, host, int(port), limit=_REQUEST_MAX_BYTES
         )
-        async with server:
-            await server.serve_forever()
+        await _until_cancelled(server)
+        return
     path = Path(listen.removeprefix(UNIX))
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(answer, path, limit=_REQUEST_MAX_BYTES)
     path.chmod(0o660)
     try:
-        async with server:
-            await server.serve_forever()
+        await _until_cancelled(server)
     finally:
         path.unlink(missing_ok=True)
+
+
+async def _until_cancelled(server: asyncio.Server) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await stop_listening(server)
 
 
 def _response(request: bytes, figures: Callable[[], Mapping[str, float]]) -> bytes:

@@ -11,6 +11,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from sim_plant.instruments import register_word
+from sim_plant.listening import stop_listening
 from sim_plant.memory import COILS, HOLDING_REGISTERS, OutOfRangeError
 from sim_plant.tags import HOURS_REGISTER, SCAN_REGISTER, TRANSMITTERS
 
@@ -86,8 +87,12 @@ class ModbusFace:
         trace: TracebackType | None,
     ) -> None:
         """Hang up and stop listening."""
-        if self._server is not None:
-            await self._server.shutdown()  # type: ignore[no-untyped-call] # pymodbus has none
+        if self._server is None:
+            return
+        listener: object = self._server.transport
+        if isinstance(listener, asyncio.Server):
+            await stop_listening(listener)
+        await self._server.shutdown()  # type: ignore[no-untyped-call] # pymodbus has none
 
     def _device(self) -> SimDevice:
         def block(count: int) -> list[SimData]:

@@ -5,12 +5,14 @@ Security None and anonymous: it stands for a machine network reached over loopba
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Self
 
 from asyncua import Server, ua
 
 from sim_plant import tags
 from sim_plant.instruments import engineering
+from sim_plant.listening import stop_listening
 from sim_plant.memory import COILS, HOLDING_REGISTERS
 from sim_plant.servers.address_space import (
     ACCELERATION_RANGE,
@@ -91,6 +93,9 @@ class OpcUaFace:
         trace: TracebackType | None,
     ) -> None:
         """Hang up and stop listening."""
+        listener = getattr(self._server.bserver, "_server", None)
+        if isinstance(listener, asyncio.Server):
+            await stop_listening(listener)
         await self._server.stop()
 
     async def publish_all(self) -> None:

@@ -12,9 +12,10 @@ from pymodbus.constants import ExcCodes  # noqa: TC002 - pymodbus looks at annot
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from appliance.runtime.listening import stop_listening
 from appliance.runtime.plugins import load_connector
 from tests.contract.rigs import Rig
-from tests.contract.wires import LOOPBACK, Gate, ServerLoop, free_port
+from tests.contract.wires import LOOPBACK, Gate, ServerLoop, free_port, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -234,6 +235,9 @@ class OpcuaRig(NetworkRig):
                 await node.write_value(failed)
         async with server:
             yield port
+            listener = getattr(server.bserver, "_server", None)
+            assert isinstance(listener, asyncio.Server)
+            await stop_listening(listener)
 
 
 NETWORK_RIGS: dict[str, type[NetworkRig]] = {"modbus": ModbusRig, "opcua": OpcuaRig}
@@ -259,7 +263,9 @@ async def listening(server: ModbusTcpServer) -> AsyncIterator[int]:
     listener = server.transport
     assert isinstance(listener, asyncio.Server)
     yield listener.sockets[0].getsockname()[1]
+    await stop_listening(listener)
     await server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it so
+    await settle()
 
 
 async def _forget_stubborn(

@@ -151,7 +151,7 @@ def test_a_bundle_that_is_not_there_is_refused(tmp_path: Path) -> None:
         BundleDetector.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["score", "t2", "spe", "contributions"])
+@pytest.mark.parametrize("name", ["score", "detectors", "contributions"])
 def test_a_graph_that_answers_otherwise_is_refused(bundle: Bundle, name: str) -> None:
     wrong = getattr(bundle.golden, name) * np.float32(1.001)
     other = replace(bundle, golden=replace(bundle.golden, **{name: wrong}))

@@ -17,10 +17,11 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from appliance.config.load import check_text
 from appliance.domain.ports import SourceUnavailableError
 from appliance.runtime.clock import SystemClock
+from appliance.runtime.listening import stop_listening
 from connectors.modbus.explorer import ModbusExplorer
 from tests.contract.network_rigs import listening
 from tests.contract.serial_line import SerialLine
-from tests.contract.wires import LOOPBACK, free_port
+from tests.contract.wires import LOOPBACK, free_port, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -194,8 +195,8 @@ async def test_others_than_modbus_are_told_apart(
         assert "\n" not in str(raised.value)
     finally:
         over.set()
-        server.close()
-        await server.wait_closed()
+        await stop_listening(server)
+        await settle()
 
 
 async def test_nobody_there_is_one_clear_error() -> None:

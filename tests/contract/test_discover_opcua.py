@@ -13,12 +13,13 @@ from asyncua import ua
 from appliance.config.load import check_text
 from appliance.domain.ports import SourceUnavailableError
 from appliance.runtime.clock import SystemClock
+from appliance.runtime.listening import stop_listening
 from appliance.runtime.pki.certificate import parse_certificates
 from appliance.runtime.pki.folder import PkiFolder
 from connectors.opcua.explorer import OpcuaExplorer
 from tests.contract.opcua_plant import URI, plant
 from tests.contract.secured import SIGNED, Door, Secured
-from tests.contract.wires import LOOPBACK, free_port
+from tests.contract.wires import LOOPBACK, free_port, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -275,8 +276,8 @@ async def test_others_than_opcua_are_told_apart(
         assert "\n" not in str(raised.value)
     finally:
         over.set()
-        server.close()
-        await server.wait_closed()
+        await stop_listening(server)
+        await settle()
 
 
 async def test_nobody_and_no_such_host_are_told_apart() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from appliance.domain.ports import OutputFailedError, SourceUnavailableError
 from appliance.domain.sample import Quality
 from appliance.runtime.clock import SystemClock
+from appliance.runtime.listening import stop_listening
 from connectors.modbus.config import ModbusSettings
 from connectors.modbus.line import Line
 from connectors.modbus.output import ModbusOutput
@@ -23,7 +24,7 @@ from connectors.modbus.reader import ModbusReader
 from connectors.modbus.registers import Table
 from connectors.modbus.station import NoAnswerError
 from tests.contract.certificates import self_signed
-from tests.contract.wires import LOOPBACK
+from tests.contract.wires import LOOPBACK, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -65,10 +66,11 @@ class Hostile:
 
     async def close(self) -> None:
         assert self._server is not None
-        self._server.close()
+        await stop_listening(self._server)
         for task in tuple(self._serving):
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        await settle()
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

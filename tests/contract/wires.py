@@ -8,11 +8,20 @@ from contextlib import AsyncExitStack
 from threading import Thread
 from typing import TYPE_CHECKING, Self
 
+from appliance.runtime.listening import stop_listening
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
 LOOPBACK = "127.0.0.1"
+_TURNS = 8  # of the loop, enough for an aborted transport to have gone
+
+
+async def settle() -> None:
+    """Let the loop finish what it has begun: connections half closed."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 class Gate:
@@ -35,11 +44,12 @@ class Gate:
         """Refuse connections and cut those that are."""
         if self._server is None:
             return
-        self._server.close()
+        await stop_listening(self._server)
         self._server = None
         for task in tuple(self._serving):
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        await settle()
 
     def hold(self) -> None:
         """Pass nothing until `release`."""
@@ -123,6 +133,11 @@ class ServerLoop:
     async def _serve(self) -> None:
         async with self._stack:
             await self._ended.wait()
+        await settle()
+        # a server forgets the connection that it accepted while it was being closed
+        for transport in tuple(getattr(self._loop, "_transports", {}).values()):
+            transport.abort()
+        await settle()
 
 
 def free_port() -> int:

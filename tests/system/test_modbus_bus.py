@@ -16,11 +16,12 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import Quality
 from appliance.runtime.clock import SystemClock
+from appliance.runtime.listening import stop_listening
 from connectors.modbus.config import ModbusSettings
 from connectors.modbus.output import ModbusOutput
 from connectors.modbus.reader import ModbusReader
 from connectors.modbus.source import ModbusSource
-from tests.contract.wires import LOOPBACK
+from tests.contract.wires import LOOPBACK, settle
 from tests.system.cable import Cable
 
 if TYPE_CHECKING:
@@ -259,4 +260,6 @@ async def test_two_connections_read_side_by_side() -> None:
             seen |= set(batch.value.tolist())
             if seen == {7.0, 8.0}:
                 break
+    await stop_listening(listening)
     await server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it so
+    await settle()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from appliance.runtime.listening import stop_listening
 from sim_plant.network import Direction, Relay
 from sim_plant.toxics import (
     Blackhole,
@@ -46,8 +47,10 @@ async def echo() -> AsyncIterator[tuple[int, asyncio.Event]]:
         gone.set()
 
     server = await asyncio.start_server(answer, LOOPBACK, 0)
-    async with server:
+    try:
         yield server.sockets[0].getsockname()[1], gone
+    finally:
+        await stop_listening(server)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from asyncua import Client, ua
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
+from appliance.runtime.listening import stop_listening
 from sim_plant.network import LinkMode, Relay
 
 if TYPE_CHECKING:
@@ -342,8 +343,10 @@ async def echo() -> AsyncIterator[int]:
         gone.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
+    try:
         yield server.sockets[0].getsockname()[1]
+    finally:
+        await stop_listening(server)
 
 
 async def test_a_whole_link_carries_both_ways() -> None:

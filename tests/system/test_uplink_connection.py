@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from appliance.runtime.listening import stop_listening
 from appliance.sync import connection as connection_module
 from appliance.sync.client import Address
 from appliance.sync.connection import connect
@@ -56,11 +57,10 @@ async def broker(script: Script) -> AsyncIterator[int]:
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        await stop_listening(server)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks)
-        server.close()
-        await server.wait_closed()
 
 
 def says(*answers: bytes, then_waits: bool = True) -> Script:

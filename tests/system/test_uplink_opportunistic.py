@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from appliance.runtime.listening import stop_listening
 from appliance.sync import uplink as uplink_module
 from appliance.wire.outbox import EventRow, Stream, SummaryRow
 from fleet.lake import open_lake
@@ -92,8 +93,10 @@ async def link_to(port: int, bytes_per_s: float = float("inf")) -> AsyncIterator
     link.up.set()
     server = await asyncio.start_server(link.serve, "127.0.0.1", 0)
     link.port = server.sockets[0].getsockname()[1]
-    async with server:
+    try:
         yield link
+    finally:
+        await stop_listening(server)
         link.cut()
         for _ in range(1000):
             if not link._lines:

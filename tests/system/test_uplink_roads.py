@@ -27,6 +27,7 @@ from websockets.exceptions import ConnectionClosed
 
 from appliance.config import SiteSettings, UplinkSettings
 from appliance.runtime.clock import SystemClock
+from appliance.runtime.listening import stop_listening
 from appliance.runtime.tasks import companions
 from appliance.sync import connection as connection_module
 from appliance.sync.connection import connect
@@ -275,9 +276,8 @@ async def proxy(pair: str | None = None) -> AsyncIterator[tuple[ProxyServer, int
     try:
         yield served, server.sockets[0].getsockname()[1]
     finally:
+        await stop_listening(server)
         await served.end()
-        server.close()
-        await server.wait_closed()
 
 
 @PROTOCOLS
