@@ -15,9 +15,13 @@ PAYLOAD_MIN_BYTES = 2_000
 STANDING_S = 1.0
 """What is under way may delay what is urgent by so much."""
 PAYLOAD_S = 0.5
+STALLED_MIN_S, STALLED_MAX_S = 20.0, 120.0
+"""Between these: how long nothing may be answered before the link counts as dead."""
+STALLED_ROUNDS = 20.0
 FULL_MIN = 8
 """So many payloads must have filled the link before a time to drain is told."""
 _SHARE = 0.25
+_STALLS_MAX = 8
 _ROUND_S = 0.05
 """Shorter times between sending and PUBACK say little about throughput."""
 
@@ -47,6 +51,7 @@ class LinkMeter:
         self._delivered_bytes = 0
         self._since_s: float | None = None
         self._up = False
+        self._stalls = 0
 
     def connected(self, now_s: float) -> None:
         """Note that the link is there."""
@@ -71,6 +76,7 @@ class LinkMeter:
             return
         self._flying_bytes -= flight.size_bytes
         self._delivered_bytes += flight.size_bytes
+        self._stalls = 0
         took_s = max(now_s - flight.sent_s, 1e-6)
         self.rtt_s = took_s if self.rtt_s is None else _near(self.rtt_s, took_s)
         delivered = self._delivered_bytes - flight.delivered_bytes
@@ -90,6 +96,23 @@ class LinkMeter:
         if self.bytes_per_s is None:
             return FIRST_FLYING_BYTES
         return max(int(self.bytes_per_s * PAYLOAD_S), PAYLOAD_MIN_BYTES)
+
+    @property
+    def stalled_after_s(self) -> float:
+        """How long the broker may owe an answer before the link counts as dead.
+
+        A half-open connection is noticed in `STALLED_ROUNDS` of the link's own round
+        trips, twice as many after each time in vain; where none is known yet the link
+        may be a very slow one.
+        """
+        if self.rtt_s is None:
+            return STALLED_MAX_S
+        patience_s = max(self.rtt_s * STALLED_ROUNDS, STALLED_MIN_S)
+        return min(patience_s * 2**self._stalls, STALLED_MAX_S)
+
+    def stalled(self) -> None:
+        """Note that an answer was given up: the link may have become a slow one."""
+        self._stalls = min(self._stalls + 1, _STALLS_MAX)
 
     def duty(self, now_s: float) -> float:
         """Return the part of the time in which the link was up; 1.0 at the beginning.

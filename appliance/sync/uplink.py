@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STALLED_S = 120.0
 PACKET_ROOM_BYTES = 512
 """What a PUBLISH may add to its payload: header, topic, properties."""
 _TICK_S = 1.0
@@ -219,8 +218,10 @@ class Uplink:
         while True:
             await self._clock.sleep(_TICK_S)
             now_s = self._clock.now_s()
-            if self._drain.stalled_s(now_s) > STALLED_S:
-                raise UplinkLostError(f"the broker owes answers since {STALLED_S:g} s")
+            patience_s = self.traffic.meter.stalled_after_s
+            if self._drain.stalled_s(now_s) > patience_s:
+                self.traffic.meter.stalled()
+                raise UplinkLostError(f"the broker owes answers since {patience_s:g} s")
             self._drain.check_patience(now_s)
             self._leave_when_closed()
             self.wake.set()

@@ -146,7 +146,9 @@ async def test_a_link_that_is_up_three_seconds_at_a_time_brings_everything(
     assert found.rows >= count
     assert counters["connections"] >= 2
     assert 0.0 < duty < 1.0
-    assert counters["rows_resent"] <= 0.3 * count
+    # a cut costs what was under way: a second of the link, and the lake's commit
+    cuts = counters["connections"] - 1
+    assert counters["rows_resent"] <= 0.2 * count * cuts
 
 
 async def test_a_narrow_link_is_measured_and_a_live_event_waits_little(

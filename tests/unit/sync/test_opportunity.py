@@ -17,7 +17,12 @@ from appliance.config.globs import matcher
 from appliance.config.windows import WindowError, is_open, opens_at, parse_window
 from appliance.sync.coarsen import Plan, Span, merge, period_for
 from appliance.sync.drain import Drain
-from appliance.sync.link_meter import FLYING_MAX_BYTES, LinkMeter
+from appliance.sync.link_meter import (
+    FLYING_MAX_BYTES,
+    STALLED_MAX_S,
+    STALLED_MIN_S,
+    LinkMeter,
+)
 from appliance.sync.pace import Pace
 from appliance.sync.policy import Policy, is_urgent, is_withheld
 from appliance.sync.traffic import Traffic
@@ -149,6 +154,29 @@ def test_a_fast_link_is_bounded_and_an_unknown_answer_says_nothing() -> None:
     before = meter.bytes_per_s
     meter.answered(10**9, 3.0)
     assert meter.bytes_per_s == before
+
+
+def test_a_dead_link_is_given_up_by_its_own_pace_and_with_growing_patience() -> None:
+    meter = LinkMeter()
+    assert meter.stalled_after_s == STALLED_MAX_S
+    meter.sent(1, 500, 0.0)
+    meter.answered(1, 0.05)
+    assert meter.stalled_after_s == STALLED_MIN_S
+    found = []
+    for _ in range(4):
+        meter.stalled()
+        found.append(meter.stalled_after_s)
+    assert found == [40.0, 80.0, STALLED_MAX_S, STALLED_MAX_S]
+    meter.sent(2, 500, 100.0)
+    meter.answered(2, 100.05)
+    assert meter.stalled_after_s == STALLED_MIN_S
+
+
+def test_a_slow_link_is_not_taken_for_a_dead_one() -> None:
+    meter = LinkMeter()
+    meter.sent(1, 500, 0.0)
+    meter.answered(1, 4.0)
+    assert meter.stalled_after_s == pytest.approx(80.0)
 
 
 def test_the_time_to_drain_counts_the_time_in_which_the_link_is_down() -> None:
