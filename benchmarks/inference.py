@@ -127,7 +127,8 @@ def measure(*, quick: bool) -> list[dict[str, object]]:
     session = onnxruntime.InferenceSession(
         bundle.graph, options, providers=["CPUExecutionProvider"]
     )
-    row, outputs = bundle.golden.features[:1], ["score", "contributions"]
+    asked = {"features": bundle.golden.features[:1], "mode": bundle.golden.mode[:1]}
+    outputs = ["score", "contributions"]
     window, vector = windows[-1], vectors[-1]
     scored = bundle.golden.features[0].tolist()
 
@@ -139,7 +140,7 @@ def measure(*, quick: bool) -> list[dict[str, object]]:
 
     took = medians_us(
         {
-            "session": lambda: session.run(outputs, {"features": row}),
+            "session": lambda: session.run(outputs, asked),
             "score": lambda: detector.score(scored),
             "judge": lambda: detector.judge(vector),
             "window": whole_window,

@@ -1,7 +1,8 @@
 """Make the README's pictures from a real demonstration: `python -m docs.screenshots`.
 
 Starts `wheeltapper demo bearing-wear`, opens the dashboard on it without a terminal,
-and saves what it shows: once while all is well, once in alarm, in two sizes.
+and saves what each screen shows: while all is well, in alarm, and after the trip, in
+two sizes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).parent / "images"
 SIZES = ((80, 24), (120, 40))
+VIBRATION = "P-101/DE/vibration_rms"
 WITHIN_S = 150.0
 LOOK_EVERY_S = 0.5
 
@@ -64,18 +66,28 @@ async def _make(root: Path) -> None:
 
 
 async def _watch(run_dir: Path) -> None:
-    app = Dashboard(run_dir, clock=SystemClock())
+    state_dir = run_dir.parent / "state"
+    app = Dashboard(run_dir, clock=SystemClock(), state_dir=state_dir)
     async with app.run_test(size=SIZES[0]) as pilot:
         await _until(lambda: _is_healthy(app))
         await _take(app, pilot, "overview")
         await _until(lambda: _is_in_alarm(app))
         await _take(app, pilot, "alarm")
+        await pilot.press("3")
+        await _take(app, pilot, "alarms")
         await pilot.press("2")
         await _until(lambda: bool(app.plant.histories))
         await _take(app, pilot, "asset")
         await _until(lambda: app.plant.guard.tripped)
         await pilot.press("4")
         await _take(app, pilot, "trips")
+        await pilot.press("t")
+        await _until(lambda: VIBRATION in app.plant.histories)
+        await _take(app, pilot, "tag")
+        for key, name in (("5", "system"), ("7", "models"), ("8", "events")):
+            await pilot.press(key)
+            await _until(lambda: bool(app.plant.machine))
+            await _take(app, pilot, name)
 
 
 def _is_healthy(app: Dashboard) -> bool:

@@ -20,20 +20,29 @@ from numpy.typing import NDArray
 
 from appliance.runtime.files import sync_folder, write_whole
 from models.features.vector import FEATURES_VERSION
+from models.modes import ModeMap
+from models.sensors import Sensors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST, GRAPH, GOLDEN, CARD = "manifest.json", "model.onnx", "golden.npz", "card.md"
-OUTPUTS = ("score", "t2", "spe", "contributions")
-"""What every graph returns: [N], [N], [N] and [N, features], float32.
+INPUTS = ("features", "mode")
+"""What every graph takes: float32 [N, features] and int64 [N], a place in `modes`.
 
-The contributions of a row are not negative and add up to its score squared.
+A feature that is NaN counts as what is usual in the mode: it contributes nothing.
+"""
+OUTPUTS = ("score", "detectors", "contributions", "shift")
+"""What every graph returns, float32: [N], [N, detectors] and twice [N, features].
+
+Score and detectors are 1.0 at their limit, in every mode; in mode -1 (unknown) all is
+NaN. The contributions of a row are not negative and add up to its score squared. The
+shift is where the row stands, for finding changes: of the size 1 while all is normal.
 """
 
-_GOLDEN_ARRAYS = ("features", *OUTPUTS)
+_GOLDEN_ARRAYS = (*INPUTS, *OUTPUTS)
 _NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,128}")
 
 Float32Table: TypeAlias = NDArray[np.float32]
@@ -51,30 +60,51 @@ class TagUnit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the limit was found, so that a score of 1 can be understood.
+    """How the limits were found, so that a score of 1 can be understood.
 
-    `raw_limit` is the limit before scaling it to `Manifest.limit`; it was taken from
-    `held_out_rows` scores of rows the scoring fit had not seen, in `blocks`
-    contiguous blocks, as `tail_quantile` extrapolated by `tail`, times
-    `safety_factor`.
+    Rows were scored in so many contiguous `blocks`, in turn, each by a model that had
+    not seen it; beyond their `tail_quantile` the scores were extrapolated by `tail` to
+    `probability` per window, which is what a budget of `false_alarms_per_week`
+    leaves.
     """
 
     method: str
-    blocks: int
-    held_out_rows: int
+    blocks: tuple[int, ...]
     tail: str
     tail_quantile: float
+    false_alarms_per_week: float
+    probability: float
+
+
+class ModeCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One way of running, which has a normal of its own.
+
+    `rows` it was learned from, `suspect_rows` of them left out as not healthy;
+    `raw_limit` is the limit before scaling it to `Manifest.limit`, from
+    `held_out_rows` scores, times `safety_factor`. The state of the moment is abnormal
+    from `anomaly_limit` on and normal again below `normal_limit` (both at most
+    `Manifest.limit`); a jump beyond `change_limit` is a change, None: not learned.
+    """
+
+    name: str
+    rows: int
+    held_out_rows: int
     safety_factor: float
     raw_limit: float
+    anomaly_limit: float = 1.0
+    normal_limit: float = 1.0
+    change_limit: float | None = None
+    suspect_rows: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a bundle says of itself.
 
-    `features` in the order of the graph's input; `dropped` features of the table
-    with the reason. `trained_from` and `trained_to` are the ends of the first and
-    the last training window. `sha256` has every file; that of the manifest is taken
-    with its own entry empty.
+    `features` in the order of the graph's input, `detectors` in that of its output,
+    `modes` by the graph's number; `dropped` features of the table with the reason.
+    `trained_from` and `trained_to` are the ends of the first and the last training
+    window. `sha256` has every file; that of the manifest is taken with its own entry
+    empty.
     """
 
     schema: int
@@ -89,7 +119,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     outputs: tuple[str, ...]
     limit: float
     calibration: Calibration
-    modes: tuple[str, ...]
+    detectors: tuple[str, ...]
+    modes: tuple[ModeCard, ...]
+    mode_map: ModeMap = ModeMap.single()
+    modes_left_out: dict[str, str] = {}
+    sensors: Sensors = Sensors()
     trained_from: datetime
     trained_to: datetime
     rows: int
@@ -102,17 +136,19 @@ class Golden:
     """Feature rows and what the graph must answer to them."""
 
     features: Float32Table
+    mode: NDArray[np.int64]
     score: Float32Table
-    t2: Float32Table
-    spe: Float32Table
+    detectors: Float32Table
     contributions: Float32Table
+    shift: Float32Table
 
     def __post_init__(self) -> None:
-        shapes = {"score": (len(self.features),)}
-        shapes |= {"t2": shapes["score"], "spe": shapes["score"]}
-        shapes["contributions"] = self.features.shape
         if self.features.ndim != 2 or not len(self.features):  # noqa: PLR2004 - a table
             raise BundleError(f"{GOLDEN}: features are not a table")
+        count = len(self.features)
+        shapes: dict[str, tuple[int, ...]] = {"mode": (count,), "score": (count,)}
+        shapes["detectors"] = (count, self.detectors.shape[-1])
+        shapes["contributions"] = shapes["shift"] = self.features.shape
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise BundleError(f"{GOLDEN}: {name} is not of the shape {shape}")
@@ -172,6 +208,10 @@ def read_bundle(folder: Path) -> Bundle:
     golden = _golden_of(contents[GOLDEN])
     if golden.features.shape[1] != len(manifest.features):
         raise BundleError(f"{GOLDEN}: its rows do not have the manifest's features")
+    if golden.detectors.shape[1] != len(manifest.detectors):
+        raise BundleError(f"{GOLDEN}: its rows do not have the manifest's detectors")
+    if not ((golden.mode >= 0) & (golden.mode < len(manifest.modes))).all():
+        raise BundleError(f"{GOLDEN}: its rows are in modes the manifest has not")
     card = contents[CARD].decode("utf-8", "replace")
     return Bundle(manifest, contents[GRAPH], golden, card)
 
@@ -209,11 +249,17 @@ def _problem(manifest: Manifest) -> str | None:
         )
     if manifest.outputs != OUTPUTS:
         return f"outputs are not {', '.join(OUTPUTS)}"
-    if not manifest.features or len(set(manifest.features)) != len(manifest.features):
-        return "features are missing or occur twice"
+    modes = [mode.name for mode in manifest.modes]
+    if not all(map(_are_names, (manifest.features, manifest.detectors, modes))):
+        return "features, detectors or modes are missing or occur twice"
     if not (manifest.limit > 0.0 and 0.0 < manifest.hop_s <= manifest.window_s):
         return "limit, hop_s and window_s do not fit together"
     return None
+
+
+def _are_names(names: Iterable[str]) -> bool:
+    given = list(names)
+    return bool(given) and len(set(given)) == len(given)
 
 
 def _files(bundle: Bundle) -> Mapping[str, bytes]:
@@ -255,6 +301,9 @@ def _golden_of(content: bytes) -> Golden:
             arrays = {name: archive[name] for name in _GOLDEN_ARRAYS}
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError(f"{GOLDEN}: {error}") from error
+    mode = arrays.pop("mode")
     if any(array.dtype != np.float32 for array in arrays.values()):
         raise BundleError(f"{GOLDEN}: its arrays are not float32")
-    return Golden(**arrays)
+    if mode.dtype != np.int64:
+        raise BundleError(f"{GOLDEN}: its modes are not int64")
+    return Golden(mode=mode, **arrays)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from sim_plant.ailments import Ailment, TransmitterDrift, known_transmitter
 from sim_plant.bearing import Defect
+from sim_plant.declared import Declared
 from sim_plant.instruments import Wiring
 from sim_plant.motor import Cooling
 from sim_plant.network import LinkMode  # noqa: TC001 - pydantic reads it
@@ -22,12 +24,6 @@ from sim_plant.tags import TRANSMITTERS, transmitter_index
 #: Damage beyond functional failure (1.0) stops growing here.
 DAMAGE_LIMIT = 1.5
 _COOLING_AT_FULL_BLOCKAGE = 0.15
-
-
-class Declared(BaseModel):
-    """Base of everything read from a scenario file: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BearingDefect(Declared):
@@ -101,19 +97,17 @@ class StrainerBlocked(_Blockage):
 
 
 class TransmitterFault(Declared):
-    """A transmitter freezes or its wire breaks, all at once."""
+    """A transmitter freezes, its wire breaks, it spikes or loses its noise, at once."""
 
     kind: Literal["transmitter"]
     at_s: float = Field(ge=0)
     tag: str
-    wiring: Literal[Wiring.STUCK, Wiring.WIRE_BREAK]
+    wiring: Literal[Wiring.STUCK, Wiring.WIRE_BREAK, Wiring.SPIKES, Wiring.QUIET]
 
     @field_validator("tag")
     @classmethod
     def _known(cls, tag: str) -> str:
-        if tag not in {transmitter.tag for transmitter in TRANSMITTERS}:
-            raise ValueError(f"no transmitter is called {tag!r}")
-        return tag
+        return known_transmitter(tag)
 
     @property
     def what(self) -> str:
@@ -140,7 +134,14 @@ class LinkFault(Declared):
     mode: LinkMode
 
 
-PlantFault = BearingDefect | CoolingBlocked | StrainerBlocked | TransmitterFault
+PlantFault = (
+    BearingDefect
+    | CoolingBlocked
+    | StrainerBlocked
+    | TransmitterFault
+    | Ailment
+    | TransmitterDrift
+)
 Fault = Annotated[PlantFault | LinkFault, Field(discriminator="kind")]
 
 
@@ -195,7 +196,10 @@ def condition(
             case CoolingBlocked(thermal_time_scale=scale):
                 left = 1.0 - (1.0 - _COOLING_AT_FULL_BLOCKAGE) * come.severity
                 suffered = replace(suffered, cooling=Cooling(left, scale))
-            case TransmitterFault():
+            case Ailment(kind=kind):
+                ailing: dict[str, Any] = {kind: come.severity}
+                suffered = replace(suffered, **ailing)
+            case TransmitterFault() | TransmitterDrift():
                 pass
     return suffered
 
@@ -209,3 +213,14 @@ def wirings(
         if isinstance(fault, TransmitterFault) and come.since_s is not None:
             wired[transmitter_index(fault.tag)] = fault.wiring
     return tuple(wired)
+
+
+def biases(
+    faults: tuple[PlantFault, ...], progress: tuple[FaultProgress, ...]
+) -> tuple[float, ...]:
+    """How far each transmitter has drifted, in the order of `TRANSMITTERS`."""
+    off = [0.0] * len(TRANSMITTERS)
+    for fault, come in zip(faults, progress, strict=True):
+        if isinstance(fault, TransmitterDrift) and come.since_s is not None:
+            off[transmitter_index(fault.tag)] += fault.bias(come.severity)
+    return tuple(off)

@@ -75,7 +75,13 @@ class Cooling:
 
 
 def next_winding_degc(
-    winding_degc: float, *, amperes: float, rpm: float, cooling: Cooling, dt_s: float
+    winding_degc: float,
+    *,
+    amperes: float,
+    rpm: float,
+    cooling: Cooling,
+    dt_s: float,
+    ambient_degc: float = AMBIENT_DEGC,
 ) -> float:
     """First-order heating; worse cooling means hotter *and* slower."""
     fan = _STANDSTILL_COOLING + (1.0 - _STANDSTILL_COOLING) * min(rpm / RATED_RPM, 1.0)
@@ -83,16 +89,22 @@ def next_winding_degc(
     rise_k = _WINDING_RISE_K * loss_w(amperes, winding_degc) / _RATED_LOSS_W
     return lag(
         winding_degc,
-        AMBIENT_DEGC + rise_k / effectiveness,
+        ambient_degc + rise_k / effectiveness,
         dt_s=dt_s * cooling.time_scale,
         tau_s=_WINDING_TAU_S / effectiveness,
     )
 
 
 def next_bearing_degc(
-    bearing_degc: float, *, rpm: float, load: float, damage: float, dt_s: float
+    bearing_degc: float,
+    *,
+    rpm: float,
+    load: float,
+    damage: float,
+    dt_s: float,
+    ambient_degc: float = AMBIENT_DEGC,
 ) -> float:
     """Friction heats the bearing; damage adds to it, late and slowly, as in life."""
     friction_k = _BEARING_RISE_K * (0.6 + 0.4 * load) + _BEARING_FAULT_RISE_K * damage
-    target = AMBIENT_DEGC + friction_k * min(rpm / RATED_RPM, 1.0)
+    target = ambient_degc + friction_k * min(rpm / RATED_RPM, 1.0)
     return lag(bearing_degc, target, dt_s=dt_s, tau_s=_BEARING_TAU_S)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from sim_plant import motor, pump
 from sim_plant.bearing import DRIVE_END, BearingGeometry, Defect
 from sim_plant.motor import Cooling, lag
+from sim_plant.surroundings import Process, Surroundings
 from sim_plant.vibration import Impacts, Line, VibrationSources, overall_velocity_mm_s
 
 TANK_HEIGHT_M = 3.0
@@ -32,16 +33,13 @@ _CAVITATION_HISS_M_S2, _CAVITATION_FLOOR_M_S2 = 24.0, 1.5
 _DAMAGE_LINES = ((1.0, 0.74), (2.0, 0.50), (3.0, 0.36), (4.0, 0.26))
 _DAMAGE_MM_S = 11.1
 _DAMAGE_BLOW_M_S2 = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """What the process asks of the skid: where V-101 stands, and how it wanders."""
-
-    valve_pct: float = 65.0
-    swing_pct: float = 1.0
-    swing_period_s: float = 20.0
-    wander_pct: float = 0.6
+#: What ailments of severity 1 add: velocity, mm/s RMS, by order of the shaft's turns.
+_UNBALANCE_LINES = ((1.0, 7.0),)
+_MISALIGNMENT_LINES = ((1.0, 2.2), (2.0, 6.0), (3.0, 1.8))
+_LOOSENESS_LINES = tuple((n / 2.0, 2.9 / (1.0 + 0.12 * n)) for n in range(1, 13))
+_RING_BACK_M3_H, _SEAL_LEAK_M3_H = 22.0, 6.0
+_DISCHARGE_BLOCKED = 0.75  # of the cross-section
+_MISALIGNMENT_HEAT = 0.3  # of what damage of the same severity heats the bearing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,7 @@ class Skid:
     pipework: pump.Pipework = field(default_factory=pump.Pipework)
     bearing: BearingGeometry = DRIVE_END
     process: Process = field(default_factory=Process)
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,12 @@ class Condition:
     damage: float = 0.0
     strainer_blockage: float = 0.0
     cooling: Cooling = field(default_factory=Cooling)
+    unbalance: float = 0.0
+    misalignment: float = 0.0
+    looseness: float = 0.0
+    worn_ring: float = 0.0
+    seal_leak: float = 0.0
+    discharge_blocked: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,9 @@ def step(
     """Advance the skid by `now.dt_s` seconds."""
     machine = _valve(skid, machine, now)
     machine = _hydraulics(skid, machine, condition, dt_s=now.dt_s)
-    machine = _drive(skid, machine, energised=energised, dt_s=now.dt_s)
-    machine = _heat(machine, condition, dt_s=now.dt_s)
+    machine = _drive(skid, machine, condition, energised=energised, dt_s=now.dt_s)
+    ambient_degc = skid.surroundings.ambient_degc(now.t_s)
+    machine = _heat(machine, condition, dt_s=now.dt_s, ambient_degc=ambient_degc)
     return replace(
         machine, shake=_wander(machine.shake, now.shake_noise, now.dt_s, _SHAKE_TAU_S)
     )
@@ -118,7 +124,8 @@ def _valve(skid: Skid, machine: Machine, now: Step) -> Machine:
     process = skid.process
     demand = _wander(machine.demand, now.demand_noise, now.dt_s, _DEMAND_TAU_S)
     swing = math.sin(2.0 * math.pi * now.t_s / process.swing_period_s)
-    wanted = process.valve_pct + process.swing_pct * swing + process.wander_pct * demand
+    set_pct = process.wanted_pct(now.t_s)
+    wanted = set_pct + process.swing_pct * swing + process.wander_pct * demand
     position = lag(machine.valve_pct, wanted, dt_s=now.dt_s, tau_s=_VALVE_TAU_S)
     return replace(machine, demand=demand, valve_pct=min(max(position, 0.0), 100.0))
 
@@ -134,17 +141,21 @@ def _hydraulics(
         valve_pct=machine.valve_pct,
         strainer_blockage=blockage,
         cavitation=machine.cavitation,
+        discharge_blockage=_DISCHARGE_BLOCKED * condition.discharge_blocked,
+        aside_m3_h=_aside_m3_h(machine, condition),
     )
     flow = lag(machine.flow_m3_h, balance, dt_s=dt_s, tau_s=_FLOW_TAU_S)
     back = lag(machine.return_m3_h, flow, dt_s=dt_s, tau_s=_RETURN_TAU_S)
-    level = machine.level_m + (back - flow) / 3_600.0 / _TANK_AREA_M2 * dt_s
+    lost = _leak_m3_h(machine, condition)
+    level = machine.level_m + (back - flow - lost) / 3_600.0 / _TANK_AREA_M2 * dt_s
     suction = pump.suction_pressure_bar(
         skid.pipework, flow_m3_h=flow, level_m=level, strainer_blockage=blockage
     )
     margin = pump.npsh_available_m(suction) - skid.curve.npsh_required_m(flow)
     bubbles = pump.cavitation_intensity(margin) if flow > 1.0 else 0.0
     cavitation = lag(machine.cavitation, bubbles, dt_s=dt_s, tau_s=_FLOW_TAU_S)
-    head = skid.curve.head_m(flow, machine.rpm, cavitation=cavitation)
+    moved = flow + _aside_m3_h(machine, condition)
+    head = skid.curve.head_m(moved, machine.rpm, cavitation=cavitation)
     return replace(
         machine,
         flow_m3_h=flow,
@@ -157,9 +168,28 @@ def _hydraulics(
     )
 
 
-def _drive(skid: Skid, machine: Machine, *, energised: bool, dt_s: float) -> Machine:
+def _leak_m3_h(machine: Machine, condition: Condition) -> float:
+    """What a seal lets out, before the flow transmitter; the head drives it."""
+    return _SEAL_LEAK_M3_H * condition.seal_leak * machine.rpm / motor.RATED_RPM
+
+
+def _aside_m3_h(machine: Machine, condition: Condition) -> float:
+    """What the impeller moves and the pipe does not get: worn ring, leaking seal."""
+    back = _RING_BACK_M3_H * condition.worn_ring * machine.rpm / motor.RATED_RPM
+    return back + _leak_m3_h(machine, condition)
+
+
+def _drive(
+    skid: Skid,
+    machine: Machine,
+    condition: Condition,
+    *,
+    energised: bool,
+    dt_s: float,
+) -> Machine:
+    moved = machine.flow_m3_h + _aside_m3_h(machine, condition)
     power_w = skid.curve.shaft_power_w(
-        machine.flow_m3_h, machine.rpm, cavitation=machine.cavitation
+        moved, machine.rpm, cavitation=machine.cavitation
     )
     load = power_w / motor.RATED_POWER_W
     rpm = motor.next_rpm(machine.rpm, energised=energised, load=load, dt_s=dt_s)
@@ -167,20 +197,24 @@ def _drive(skid: Skid, machine: Machine, *, energised: bool, dt_s: float) -> Mac
     return replace(machine, rpm=rpm, load=load, current_a=amperes)
 
 
-def _heat(machine: Machine, condition: Condition, *, dt_s: float) -> Machine:
+def _heat(
+    machine: Machine, condition: Condition, *, dt_s: float, ambient_degc: float
+) -> Machine:
     winding = motor.next_winding_degc(
         machine.winding_degc,
         amperes=machine.current_a,
         rpm=machine.rpm,
         cooling=condition.cooling,
         dt_s=dt_s,
+        ambient_degc=ambient_degc,
     )
     bearing = motor.next_bearing_degc(
         machine.bearing_degc,
         rpm=machine.rpm,
         load=machine.load,
-        damage=condition.damage,
+        damage=condition.damage + _MISALIGNMENT_HEAT * condition.misalignment,
         dt_s=dt_s,
+        ambient_degc=ambient_degc,
     )
     return replace(machine, winding_degc=winding, bearing_degc=bearing)
 
@@ -192,7 +226,8 @@ def warmed_up(skid: Skid) -> Machine:
         settle = Step(t_s=0.0, dt_s=0.1)
         machine = step(skid, machine, healthy, energised=True, now=settle)
     for _ in range(30):
-        machine = _heat(machine, healthy, dt_s=36_000.0)
+        ambient_degc = skid.surroundings.ambient_degc(0.0)
+        machine = _heat(machine, healthy, dt_s=36_000.0, ambient_degc=ambient_degc)
     return machine
 
 
@@ -217,6 +252,7 @@ def vibration_sources(
     lines.append(Line(_VANES * shaft_hz, vane * shake))
     if machine.current_a > 0.0:
         lines.append(Line(2.0 * motor.MAINS_HZ, _MAINS_LINE_MM_S * machine.load))
+    lines += _ailing_lines(condition, shaft_hz, shake)
     blows = None
     if condition.damage > 0.0 and shaft_hz > 0.0:
         rate_hz = skid.bearing.impact_orders(condition.defect) * shaft_hz
@@ -230,6 +266,20 @@ def vibration_sources(
         floor_m_s2=floor + _SENSOR_FLOOR_M_S2,
         hiss_m_s2=_CAVITATION_HISS_M_S2 * machine.cavitation,
     )
+
+
+def _ailing_lines(condition: Condition, shaft_hz: float, shake: float) -> list[Line]:
+    tables = (
+        (_UNBALANCE_LINES, condition.unbalance),
+        (_MISALIGNMENT_LINES, condition.misalignment),
+        (_LOOSENESS_LINES, condition.looseness),
+    )
+    return [
+        Line(order * shaft_hz, level * severity * shake)
+        for lines, severity in tables
+        for order, level in lines
+        if severity > 0.0
+    ]
 
 
 def _impacts(

@@ -13,6 +13,7 @@ from sim_plant.instruments import Presented, TransmitterState, counts, measure
 from sim_plant.memory import PlcMemory
 from sim_plant.plc import PlcInputs, PlcState
 from sim_plant.reporting import FaultReport, Mark, fault_lines, mark_lines, plc_lines
+from sim_plant.surroundings import Process, Surroundings
 from sim_plant.tags import TRANSMITTERS, transmitter_index
 from sim_plant.truth import TruthEntry
 from sim_plant.vibration import BURST_S, VibrationSources, synthesise
@@ -154,13 +155,22 @@ def _measure_all(
     noise: Sequence[float],
 ) -> tuple[TransmitterState, ...]:
     return tuple(
-        measure(transmitter, before, value, noise=unit, dt_s=dt_s, wiring=wiring)
-        for transmitter, before, value, unit, wiring in zip(
+        measure(
+            transmitter,
+            before,
+            value,
+            noise=unit,
+            dt_s=dt_s,
+            wiring=wiring,
+            bias=bias,
+        )
+        for transmitter, before, value, unit, wiring, bias in zip(
             TRANSMITTERS,
             state.transmitters,
             _true_values(design, machine, condition),
             noise,
             faults.wirings(design.faults, progress),
+            faults.biases(design.faults, progress),
             strict=True,
         )
     )
@@ -186,9 +196,10 @@ class Plant:
         marks: tuple[Mark, ...] = (),
         disarmed: bool = False,
     ) -> None:
-        process = physics.Process(**scenario.process.model_dump())
+        process = Process(**scenario.process.model_dump())
+        around = Surroundings(**scenario.surroundings.model_dump())
         self.design = Design(
-            skid=physics.Skid(process=process),
+            skid=physics.Skid(process=process, surroundings=around),
             faults=scenario.plant_faults,
             speed=scenario.speed if speed is None else speed,
             marks=marks,

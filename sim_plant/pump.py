@@ -76,6 +76,10 @@ class Pipework:
             self.valve_rangeability, 2.0 * closed
         )
 
+    def discharge_m_per_flow2(self, blockage: float) -> float:
+        """Discharge line of which a part is blocked (0 to below 1)."""
+        return self.pipe_m_per_flow2 / (1.0 - min(blockage, 0.98)) ** 2
+
     def strainer_m_per_flow2(self, blockage: float) -> float:
         """Suction line with a strainer of which a part is blocked (0 to below 1)."""
         return self.suction_m_per_flow2 / (1.0 - min(blockage, 0.98)) ** 2
@@ -99,11 +103,14 @@ def flow_balance_m3_h(
     valve_pct: float,
     strainer_blockage: float,
     cavitation: float,
+    discharge_blockage: float = 0.0,
+    aside_m3_h: float = 0.0,
 ) -> float:
     """Flow at which the pump's head equals what the pipework asks for.
 
-    Both are parabolas in the flow, so the crossing is a square root. A check valve
-    keeps it from going backwards.
+    Both are parabolas in the flow, so the crossing is the root of a square. A check
+    valve keeps it from going backwards. The impeller moves `aside_m3_h` more than the
+    pipe gets: what a worn ring lets back, and a seal out.
     """
     factor = head_factor(cavitation)
     drive_m = (
@@ -111,11 +118,13 @@ def flow_balance_m3_h(
     )
     resistance = (
         curve.head_drop_m_per_flow2 * factor
-        + pipework.pipe_m_per_flow2
+        + pipework.discharge_m_per_flow2(discharge_blockage)
         + pipework.valve_m_per_flow2(valve_pct)
         + pipework.strainer_m_per_flow2(strainer_blockage)
     )
-    return math.sqrt(max(drive_m, 0.0) / resistance)
+    half = curve.head_drop_m_per_flow2 * factor * aside_m3_h
+    rest_m = max(drive_m - half * aside_m3_h, 0.0)
+    return (math.sqrt(half**2 + resistance * rest_m) - half) / resistance
 
 
 def suction_pressure_bar(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
-from sim_plant.faults import Declared, Fault, LinkFault, PlantFault
+from sim_plant.declared import Declared
+from sim_plant.faults import Fault, LinkFault, PlantFault
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+
+NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
+Position: TypeAlias = Annotated[float, Field(gt=0, le=100)]
 
 
 class ScenarioError(ValueError):
@@ -20,12 +26,39 @@ class ScenarioError(ValueError):
 
 
 class ProcessSettings(Declared):
-    """Where V-101 stands and how the process wanders about it."""
+    """Where V-101 stands and how the process wanders about it.
+
+    `schedule` has pairs of a second within the period and where V-101 stands from then
+    on, in order of time.
+    """
 
     valve_pct: float = Field(default=65.0, gt=0, le=100)
     swing_pct: float = Field(default=1.0, ge=0, le=20)
     swing_period_s: float = Field(default=20.0, gt=0)
     wander_pct: float = Field(default=0.6, ge=0, le=20)
+    schedule: tuple[tuple[NotNegative, Position], ...] = ()
+    schedule_period_s: float = Field(default=86_400.0, gt=0)
+
+    @field_validator("schedule")
+    @classmethod
+    def _in_order(
+        cls, schedule: tuple[tuple[float, float], ...]
+    ) -> tuple[tuple[float, float], ...]:
+        if any(b[0] <= a[0] for a, b in itertools.pairwise(schedule)):
+            raise ValueError("its times must rise")
+        return schedule
+
+
+class SurroundingsSettings(Declared):
+    """The air: mean, yearly and daily swing in kelvin, day of the year at plant time 0.
+
+    The year's swing is 0 and rising on day 0; the day is coldest at plant time 0.
+    """
+
+    mean_degc: float = Field(default=25.0, ge=-40, le=60)
+    season_k: float = Field(default=0.0, ge=0, le=40)
+    day_k: float = Field(default=0.0, ge=0, le=30)
+    start_day: float = Field(default=0.0, ge=0, lt=366)
 
 
 class Scenario(Declared):
@@ -37,6 +70,7 @@ class Scenario(Declared):
     speed: float = Field(default=1.0, ge=0)
     hours_run: float = Field(default=8_000.0, ge=0, le=1e6)
     process: ProcessSettings = ProcessSettings()
+    surroundings: SurroundingsSettings = SurroundingsSettings()
     faults: tuple[Fault, ...] = ()
 
     @property

@@ -11,28 +11,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from appliance.alarms.alarm import Cause
+from appliance.alarms.acts import Elapse, Observe, Suppress
+from appliance.alarms.calm import Calm, readings
 from appliance.alarms.delay import Condition
-from appliance.alarms.lifecycle import Elapse, Observe
-from appliance.alarms.rules import EVERYTHING, Rate, Reading, Stale
+from appliance.alarms.families import Families
+from appliance.alarms.flood import Flood
+from appliance.alarms.listing import listed, overview
+from appliance.alarms.notes import Cause
+from appliance.alarms.rules import Rate, Reading, Stale
 from appliance.alarms.sources import SourceAlarms
+from appliance.alarms.suppression import Suppressions
 from appliance.alarms.watch import Watch, watched_tag
-from appliance.domain.sample import Quality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from appliance.alarms.lifecycle import Act
+    from appliance.alarms.acts import Act
+    from appliance.alarms.alarm import Alarm
+    from appliance.alarms.listing import Filter
     from appliance.alarms.sources import SourceWord
-    from appliance.alarms.watch import Place
+    from appliance.alarms.watch import Explain, Place
     from appliance.config import AlarmSettings
     from appliance.domain.batch import Batch
     from appliance.domain.event import Event
     from appliance.domain.tag import TagId
-
-_LONGEST_SHIFT_S = 60.0
 
 
 class UnknownAlarmError(Exception):
@@ -40,7 +42,10 @@ class UnknownAlarmError(Exception):
 
 
 class AlarmEngine:
-    """All alarms of the configuration. `places` has every tag that they watch."""
+    """All alarms of the configuration. `places` has every tag that they watch.
+
+    `explain` tells what a model thinks of an asset, for the alarms of its score.
+    """
 
     def __init__(
         self,
@@ -50,15 +55,18 @@ class AlarmEngine:
         now_s: float,
         utc_ns: int,
         recalled: Mapping[str, Event] | None = None,
+        explain: Explain | None = None,
     ) -> None:
-        self._watches = {a.id: Watch(a, places[watched_tag(a)]) for a in alarms}
+        self._watches = {
+            a.id: Watch(a, places[watched_tag(a)], explain) for a in alarms
+        }
         self._sources = SourceAlarms()
         for alarm_id, event in (recalled or {}).items():
             if watch := self._watches.get(alarm_id):
                 watch.recall(event, now_s=now_s, utc_ns=utc_ns)
             else:
                 self._sources.recall(event, now_s=now_s, utc_ns=utc_ns)
-        every = self._watches.values()
+        every = tuple(self._watches.values())
         self._stale = [(w, w.rule) for w in every if isinstance(w.rule, Stale)]
         self._rates = [w for w in every if isinstance(w.rule, Rate)]
         self._confirmed_s = dict.fromkeys((w.source.group for w in every), now_s)
@@ -66,13 +74,10 @@ class AlarmEngine:
         self._by_tag: dict[int, list[Watch]] = {}
         for watch in every:
             self._by_tag.setdefault(watch.source.number, []).append(watch)
-        size = max(self._by_tag, default=-1) + 2  # the last stands for all others
-        self._low = np.full(size, EVERYTHING[0])
-        self._high = np.full(size, EVERYTHING[1])
-        self._watched = np.zeros(size, dtype=bool)
-        self._watched[list(self._by_tag)] = True
-        for number in self._by_tag:
-            self._narrow(number)
+        self._calm = Calm(self._by_tag)
+        self._families = Families(self._watches)
+        self._suppressions = Suppressions(every, places, now_s=now_s)
+        self._flood = Flood()
 
     def evaluate(self, batch: Batch, *, now_s: float, utc_ns: int) -> list[Event]:
         """Judge the rows of a batch; historical ones are the past and raise nothing."""
@@ -82,13 +87,17 @@ class AlarmEngine:
             self._confirmed_s[batch.group] = now_s
         events: list[Event] = []
         cause = Cause(now_s, utc_ns)
-        for tag, reading in _readings(batch, self._rows_to_judge(batch), now_s):
+        states = tuple(self._suppressions.take(batch, now_s=now_s))
+        # What begins to mean nothing is not announced; what ends to is judged first.
+        self._suppress((each for each in states if each[1]), cause, events)
+        for tag, reading in readings(batch, self._calm.rows_to_judge(batch), now_s):
             for watch in self._by_tag[tag]:
                 self._judge(watch, reading, cause, events)
-            self._narrow(tag)
+            self._calm.narrow(tag)
         if batch.confirms:
             self._judge_still(batch, cause, events)
-        return events
+        self._suppress((each for each in states if not each[1]), cause, events)
+        return self._told(events, cause)
 
     def tick(self, *, now_s: float, utc_ns: int) -> list[Event]:
         """Let time pass: delays, shelves, stale tags."""
@@ -96,18 +105,20 @@ class AlarmEngine:
         cause = Cause(now_s, utc_ns)
         for watch in tuple(self._timed.values()):
             self._step(watch, Elapse(), now_s, cause, events)
-            self._narrow(watch.source.number)
+            self._calm.narrow(watch.source.number)
         for watch, rule in self._stale:
             condition = rule.judge_age(now_s - self._confirmed_s[watch.source.group])
             if condition is not watch.life.lasting.condition:
                 self._step(watch, Observe(condition), now_s, cause, events)
-        return events + self._sources.tick(cause)
+        self._suppress(tuple(self._suppressions.tick(now_s=now_s)), cause, events)
+        return self._told(events + self._sources.tick(cause), cause)
 
     def hear_sources(
         self, words: Mapping[str, SourceWord], *, now_s: float, utc_ns: int
     ) -> list[Event]:
         """Take what every source says is wrong with itself; return the events."""
-        return self._sources.hear(words, Cause(now_s, utc_ns))
+        cause = Cause(now_s, utc_ns)
+        return self._told(self._sources.hear(words, cause), cause)
 
     def act(
         self,
@@ -128,38 +139,78 @@ class AlarmEngine:
         watch = self._watches.get(alarm_id)
         cause = Cause(now_s, utc_ns, actor, reason)
         if watch is None:
-            return self._act_on_source(alarm_id, act, cause)
+            self._alarm(alarm_id)
+            return self._told(self._sources.act(alarm_id, act, cause), cause)
         events: list[Event] = []
         self._step(watch, act, now_s, cause, events)
-        self._narrow(watch.source.number)
-        return events
+        self._calm.narrow(watch.source.number)
+        return self._told(events, cause)
 
-    def table(self, *, now_s: float, utc_ns: int) -> list[dict[str, Any]]:
+    def judge(
+        self,
+        alarm_id: str,
+        verdict: str,
+        *,
+        note: str,
+        actor: str,
+        now_s: float,
+        utc_ns: int,
+    ) -> Event:
+        """Note whether an alarm was right: `true`, `false`, or `unknown`.
+
+        Raises:
+            UnknownAlarmError: There is no such alarm.
+        """
+        cause = Cause(now_s, utc_ns, actor)
+        return self._alarm(alarm_id).judge(verdict, note, cause)
+
+    def table(
+        self, *, now_s: float, utc_ns: int, only: Filter | None = None
+    ) -> list[dict[str, Any]]:
         """Return every alarm and where it stands, in the order of configuration.
 
         After them those of sources, as long as they stand.
         """
-        every = (*self._watches.values(), *self._sources)
-        return [alarm.row(now_s=now_s, utc_ns=utc_ns) for alarm in every]
+        return [
+            {
+                **alarm.row(now_s=now_s, utc_ns=utc_ns),
+                "group": self._families.root(alarm),
+            }
+            for alarm in listed(self._every(), only)
+        ]
 
-    def _act_on_source(self, alarm_id: str, act: Act, cause: Cause) -> list[Event]:
-        if alarm_id not in self._sources:
+    def overview(self, *, now_s: float, utc_ns: int) -> dict[str, Any]:
+        """Return how many stand, by priority and by state, and whether it floods."""
+        return {
+            "flood": self._flood.active,
+            "flood_since_ns": self._flood.since_ns,
+            "announced_10min": self._flood.announced(now_s),
+            **overview(self._every(), utc_ns),
+        }
+
+    def _every(self) -> Iterator[Alarm]:
+        yield from self._watches.values()
+        yield from self._sources
+
+    def _alarm(self, alarm_id: str) -> Alarm:
+        found = self._watches.get(alarm_id) or self._sources.get(alarm_id)
+        if found is None:
             raise UnknownAlarmError(f"there is no alarm {alarm_id!r}")
-        return self._sources.act(alarm_id, act, cause)
+        return found
 
-    def _rows_to_judge(self, batch: Batch) -> Sequence[int]:
-        """Return all rows of the watched tags that have a row beyond their span."""
-        place = np.minimum(batch.tag, len(self._watched) - 1)
-        good = batch.quality == Quality.GOOD
-        calm = good & (batch.value >= self._low[place])
-        calm &= batch.value <= self._high[place]
-        restless = self._watched[place] & ~calm
-        if not restless.any():
-            return ()
-        involved = np.zeros(len(self._watched), dtype=bool)
-        involved[place[restless]] = True
-        rows: list[int] = np.flatnonzero(involved[place]).tolist()
-        return rows
+    def _told(self, events: list[Event], cause: Cause) -> list[Event]:
+        """Return the events, and the one of a flood that they begin or end."""
+        return events + self._flood.follow(events, cause)
+
+    def _suppress(
+        self,
+        states: Iterable[tuple[Watch, bool, str]],
+        cause: Cause,
+        events: list[Event],
+    ) -> None:
+        for watch, suppressed, why in states:
+            because = cause._replace(reason=why)
+            self._step(watch, Suppress(suppressed), cause.now_s, because, events)
 
     def _judge(
         self, watch: Watch, reading: Reading, cause: Cause, events: list[Event]
@@ -190,33 +241,11 @@ class AlarmEngine:
         cause: Cause,
         events: list[Event],
     ) -> None:
-        events += watch.take(act, at_s, cause)
+        happened = watch.take(act, at_s, cause)
         if watch.timed:
             self._timed[watch.id] = watch
         else:
             self._timed.pop(watch.id, None)
-
-    def _narrow(self, number: int) -> None:
-        """Note which good values of a tag change nothing as its alarms stand now."""
-        spans = [watch.span for watch in self._by_tag[number]]
-        self._low[number] = max(low for low, _ in spans)
-        self._high[number] = min(high for _, high in spans)
-
-
-def _readings(
-    batch: Batch, rows: Sequence[int], now_s: float
-) -> Iterator[tuple[int, Reading]]:
-    """Yield (tag, reading); of several rows of a tag the newest is now.
-
-    So a short excursion inside one notification is as long as it was at the source,
-    however late it arrives, and a clock that is wrong over there changes nothing.
-    """
-    newest: dict[int, int] = {}
-    for row in rows:
-        tag, time_ns = int(batch.tag[row]), int(batch.source_time_ns[row])
-        newest[tag] = max(newest.get(tag, time_ns), time_ns)
-    for row in rows:
-        tag, time_ns = int(batch.tag[row]), int(batch.source_time_ns[row])
-        ago_s = min((newest[tag] - time_ns) * 1e-9, _LONGEST_SHIFT_S)
-        quality = Quality(int(batch.quality[row]))
-        yield tag, Reading(float(batch.value[row]), quality, time_ns, now_s - ago_s)
+        if happened:
+            events += happened
+            events += self._families.follow(watch, cause)

@@ -8,9 +8,10 @@
   with a latch:  ACTIVE_* ─▶ LATCHED_UNACK ─ack─▶ LATCHED_ACK ─reset─▶ NORMAL
 ```
 
-OUT_OF_SERVICE, SUPPRESSED and SHELVED lie over these, in this order of precedence;
-below them the alarm goes on living (Part 9, 4.8), it is only not announced. When the
-last of them ends while the alarm is active, it is announced anew.
+OUT_OF_SERVICE, SUPPRESSED and SHELVED lie over these, in this order of precedence
+(`Lifecycle.state`); below them the alarm goes on living (Part 9, 4.8), it is only not
+announced. When the last of them ends while the alarm is active, it is announced anew.
+`docs/reference/alarm-states.md` has the whole table; a test reads it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,23 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
+from appliance.alarms.acts import (
+    Acknowledge,
+    Act,
+    Elapse,
+    Observe,
+    PutBack,
+    Reannounce,
+    Reset,
+    Shelve,
+    Suppress,
+    TakeOut,
+    Unshelve,
+)
 from appliance.alarms.delay import Condition, Delay, Lasting, elapse, observe
 
 SHELVE_MAX_S = 8 * 3600.0
-"""Longest time on the shelf (Part 9: MaxTimeShelved)."""
+"""Longest time on the shelf (Part 9: MaxTimeShelved), unless configured."""
 
 
 class State(StrEnum):
@@ -70,15 +84,25 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How an alarm is made."""
+    """How an alarm is made.
+
+    It may be shelved for `shelve_max_s` (0: never). An active one is announced again
+    every `realarm_s` (Part 9: ReAlarmTime), acknowledged or not.
+    """
 
     delay: Delay
     latches: bool = False
+    shelve_max_s: float = SHELVE_MAX_S
+    realarm_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """Where an alarm stands. A new one is normal, and nothing is known yet."""
+    """Where an alarm stands. A new one is normal, and nothing is known yet.
+
+    `announced_s` and `realarms` are kept for an active alarm that has a `realarm_s`:
+    when it was announced last, and how often again since it became active.
+    """
 
     lasting: Lasting = field(default_factory=Lasting)
     acknowledged: bool = True
@@ -86,6 +110,8 @@ class Lifecycle:
     shelf: Shelf | None = None
     suppressed: bool = False
     out_of_service: bool = False
+    announced_s: float | None = None
+    realarms: int = 0
 
     @property
     def active(self) -> bool:
@@ -117,62 +143,6 @@ class Lifecycle:
         return State.PENDING if self.lasting.pending else State.NORMAL
 
 
-@dataclass(frozen=True, slots=True)
-class Observe:
-    """The rule has judged a sample."""
-
-    condition: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class Elapse:
-    """Time has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
-    """A person has seen it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """A person clears the latch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shelve:
-    """A person puts it aside for a while; one-shot: at most until it returns."""
-
-    length_s: float
-    one_shot: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Unshelve:
-    """A person takes it off the shelf."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suppress:
-    """The design says that it means nothing in this state of the plant, or does."""
-
-    suppressed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class TakeOut:
-    """A person takes it out of service."""
-
-
-@dataclass(frozen=True, slots=True)
-class PutBack:
-    """A person returns it to service."""
-
-
-Act: TypeAlias = (
-    Observe | Elapse | Acknowledge | Reset | Shelve | Unshelve | Suppress | TakeOut
-    | PutBack
-)  # fmt: skip
 Step: TypeAlias = tuple[Lifecycle, tuple[Change, ...]]
 
 
@@ -186,7 +156,10 @@ def step(design: Design, life: Lifecycle, act: Act, now_s: float) -> Step:
     """
     life, before = _elapse(design, life, now_s)
     life, after = _act(design, life, act, now_s)
-    return life, (*before, *after)
+    changes = (*before, *after)
+    if design.realarm_s is not None:
+        life = _noted(life, changes, now_s)
+    return life, changes
 
 
 def _elapse(design: Design, life: Lifecycle, now_s: float) -> Step:
@@ -194,7 +167,28 @@ def _elapse(design: Design, life: Lifecycle, now_s: float) -> Step:
     if life.shelf is not None and now_s >= life.shelf.until_s:
         life, ended = _unmasked(replace(life, shelf=None), Change.UNSHELVED)
         changes += ended
+    if Change.REANNOUNCED not in changes and _realarms(design, life, now_s):
+        life = replace(life, acknowledged=False, realarms=life.realarms + 1)
+        changes += (Change.REANNOUNCED,)
     return life, changes
+
+
+def _realarms(design: Design, life: Lifecycle, now_s: float) -> bool:
+    """Whether an active alarm was announced too long ago."""
+    if design.realarm_s is None or life.announced_s is None or life.masked:
+        return False
+    return life.active and now_s >= life.announced_s + design.realarm_s
+
+
+def _noted(life: Lifecycle, changes: tuple[Change, ...], now_s: float) -> Lifecycle:
+    """Note when an active alarm was announced last."""
+    if not life.active:
+        return replace(life, announced_s=None, realarms=0)
+    anew = Change.ACTIVE in changes or Change.REANNOUNCED in changes
+    if not anew and life.announced_s is not None:
+        return life
+    realarms = 0 if Change.ACTIVE in changes else life.realarms
+    return replace(life, announced_s=now_s, realarms=realarms)
 
 
 def _act(design: Design, life: Lifecycle, act: Act, now_s: float) -> Step:
@@ -204,13 +198,12 @@ def _act(design: Design, life: Lifecycle, act: Act, now_s: float) -> Step:
         case Observe(condition):
             lasting = observe(design.delay, life.lasting, condition, now_s)
             return _settle(design, life, lasting)
-        case Acknowledge():
-            _require(not life.acknowledged, "there is nothing to acknowledge")
-            return replace(life, acknowledged=True), (Change.ACKNOWLEDGED,)
+        case Acknowledge() | Reannounce():
+            return _answer(life, act)
         case Reset():
             return _reset(life)
         case Shelve() | Unshelve():
-            return _shelve(life, act, now_s)
+            return _shelve(design, life, act, now_s)
     return _mask(life, act)
 
 
@@ -228,6 +221,16 @@ def _settle(design: Design, life: Lifecycle, lasting: Lasting) -> Step:
     return life, (Change.RETURNED,)
 
 
+def _answer(life: Lifecycle, act: Acknowledge | Reannounce) -> Step:
+    """A person has seen it, or it asks to be seen again."""
+    if isinstance(act, Acknowledge):
+        _require(not life.acknowledged, "there is nothing to acknowledge")
+        return replace(life, acknowledged=True), (Change.ACKNOWLEDGED,)
+    if life.masked or not life.active:
+        return life, ()
+    return replace(life, acknowledged=False), (Change.REANNOUNCED,)
+
+
 def _reset(life: Lifecycle) -> Step:
     _require(life.latched, "it is not latched")
     _require(not life.active, "its condition lasts")
@@ -237,12 +240,16 @@ def _reset(life: Lifecycle) -> Step:
     return replace(life, latched=False), (Change.RESET,)
 
 
-def _shelve(life: Lifecycle, act: Shelve | Unshelve, now_s: float) -> Step:
+def _shelve(
+    design: Design, life: Lifecycle, act: Shelve | Unshelve, now_s: float
+) -> Step:
     if isinstance(act, Unshelve):
         _require(life.shelf is not None, "it is not shelved")
         return _unmasked(replace(life, shelf=None), Change.UNSHELVED)
-    allowed = 0 < act.length_s <= SHELVE_MAX_S
-    _require(allowed, f"shelve it for more than 0 and at most {SHELVE_MAX_S:g} s")
+    longest_s = design.shelve_max_s
+    _require(longest_s > 0, "it may not be shelved")
+    allowed = 0 < act.length_s <= longest_s
+    _require(allowed, f"shelve it for more than 0 and at most {longest_s:g} s")
     shelf = Shelf(now_s + act.length_s, act.one_shot)
     return replace(life, shelf=shelf), (Change.SHELVED,)
 

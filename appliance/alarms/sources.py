@@ -10,17 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from appliance.alarms.alarm import Alarm, sentence_of
+from appliance.alarms.acts import Elapse, Observe, Reannounce
+from appliance.alarms.alarm import RANK, Alarm, sentence_of
 from appliance.alarms.delay import Condition, Delay
-from appliance.alarms.lifecycle import Design, Elapse, Observe, State
+from appliance.alarms.lifecycle import Design
 from appliance.domain.diagnostic import Diagnostic
 from appliance.domain.tag import TagId, asset_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from appliance.alarms.alarm import Cause
-    from appliance.alarms.lifecycle import Act, Change
+    from appliance.alarms.acts import Act
+    from appliance.alarms.notes import Cause
     from appliance.domain.event import Event
 
 LIMIT = 64
@@ -30,7 +31,6 @@ RULE = "source"
 _AT_ONCE = Delay()
 _TEXT_MAX = 500
 _TAGS_MAX = 50
-_RANK = {"high": 0, "medium": 1, "low": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +70,13 @@ class SourceAlarm(Alarm):
         asset = assets.pop() if len(assets) == 1 else ""
         return asset, tags[0] if len(tags) == 1 else None
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing of it need be kept."""
-        return self.life.state is State.NORMAL
-
-    def renew(self, fault: Fault) -> None:
-        """Take over how the source words it now."""
+    def renew(self, fault: Fault) -> bool:
+        """Take over how the source words it now; say whether it became worse."""
+        before = RANK[self.priority]
         self.fault, self.design = fault, Design(fault.delay)
+        return RANK[self.priority] < before
 
-    def sentence(self, change: Change) -> str:
+    def sentence(self, change: str) -> str:
         """Return what is wrong, and what has become of it."""
         message = self.fault.diagnostic.message[:_TEXT_MAX]
         return sentence_of(f"source {self.source}: {message}", change)
@@ -108,6 +105,7 @@ class SourceAlarm(Alarm):
             "value": None,
             "engineering_units": "",
             "respond_within_s": None,
+            "suppressed_while": "",
         }
 
 
@@ -120,8 +118,9 @@ class SourceAlarms:
     def __iter__(self) -> Iterator[SourceAlarm]:
         return iter(tuple(self._alarms.values()))
 
-    def __contains__(self, alarm_id: str) -> bool:
-        return alarm_id in self._alarms
+    def get(self, alarm_id: str) -> SourceAlarm | None:
+        """Return an alarm that stands."""
+        return self._alarms.get(alarm_id)
 
     def recall(self, event: Event, *, now_s: float, utc_ns: int) -> None:
         """Take up again an alarm that stood, if the event is one of a source."""
@@ -151,8 +150,8 @@ class SourceAlarms:
         events: list[Event] = []
         for alarm_id, (source, fault) in listed.items():
             alarm = self._alarms.setdefault(alarm_id, SourceAlarm(source, fault))
-            alarm.renew(fault)
-            events += self.act(alarm_id, Observe(Condition.ON), cause)
+            act = Reannounce() if alarm.renew(fault) else Observe(Condition.ON)
+            events += self.act(alarm_id, act, cause)
         for alarm in self:
             word = words.get(alarm.source)
             if alarm.id not in listed and (word is None or word.settled):
@@ -182,7 +181,7 @@ class SourceAlarms:
         by_key = {each.diagnostic.key: each for each in faults}
         kept = [f for key, f in by_key.items() if id_of(source, key) in known]
         new = [f for key, f in by_key.items() if id_of(source, key) not in known]
-        new.sort(key=lambda fault: _RANK[fault.diagnostic.priority])
+        new.sort(key=lambda fault: RANK[fault.diagnostic.priority])
         room = max(0, LIMIT - len(known))
         if rest := new[room:]:
             kept.append(_others(rest))
@@ -208,4 +207,4 @@ def _others(faults: Sequence[Fault]) -> Fault:
 
 
 def _priority(name: str) -> Any:  # noqa: ANN401 - one of the literals of Diagnostic
-    return name if name in _RANK else "medium"
+    return name if name in {"high", "medium", "low"} else "medium"

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from appliance.commands.common import configuration, say, say_json
 from appliance.commands.exits import EXIT_CONFIG, EXIT_WELL
 from appliance.config import ConfigError, load_config
+from appliance.config.crosscheck_alarms import unsaid, unwatched
 
 if TYPE_CHECKING:
     import argparse
@@ -36,6 +37,9 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     parser.set_defaults(show=name == "show-config")
     parser.add_argument("config", type=Path, metavar="CONFIG")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--advice", action="store_true", help="with --json: what is allowed, but lacks"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,11 +55,22 @@ def run(args: argparse.Namespace) -> int:
             for problem in error.problems:
                 say(problem.text(error.file))
         return EXIT_CONFIG
+    advice = list(_advice(config))
     if args.json:
-        say_json([])
+        say_json([{"key": k, "advice": a} for k, a in advice] if args.advice else [])
         return EXIT_WELL
     say(_summary(config))
+    for key, text in advice:
+        say(f"  advice: {key}: {text}")
     return EXIT_WELL
+
+
+def _advice(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield what is allowed, and yet would leave an operator alone at night."""
+    for alarm, missing in unsaid(config):
+        yield f"alarm {alarm}", f"it does not say {', '.join(missing)}"
+    for tag in unwatched(config):
+        yield f"tag {tag}", 'no alarm would tell of its bad quality; add rule = "bad"'
 
 
 def _row(problem: Any) -> dict[str, Any]:  # noqa: ANN401 - any flat dataclass

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.commands.common import DEFAULT_RUN
+from appliance.commands.common import add_places
 from appliance.commands.exits import EXIT_USAGE, EXIT_WELL, CommandError
 from appliance.runtime.clock import SystemClock
 
@@ -21,11 +19,7 @@ NEEDS = "the dashboard needs the extra: pip install 'wheeltapper[dashboard]'"
 def configure(parser: argparse.ArgumentParser, name: str) -> None:
     """Declare the arguments."""
     del name
-    parser.add_argument(
-        "--run-dir", type=Path, metavar="DIR",
-        default=Path(os.environ.get("WHEELTAPPER_RUN_DIR", DEFAULT_RUN)),
-        help=f"where the sockets are (default {DEFAULT_RUN})",
-    )  # fmt: skip
+    add_places(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,6 +30,6 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("the dashboard needs a terminal", EXIT_USAGE)
     from appliance.dashboard.app import Dashboard  # noqa: PLC0415 - an extra
 
-    app = Dashboard(args.run_dir, clock=SystemClock())
+    app = Dashboard(args.run_dir, clock=SystemClock(), state_dir=args.state_dir)
     app.run()
     return app.return_code or EXIT_WELL

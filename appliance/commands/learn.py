@@ -6,15 +6,10 @@ that stays.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from appliance.commands.children import python
 from appliance.commands.common import (
     add_config,
     add_json,
@@ -25,6 +20,9 @@ from appliance.commands.common import (
 )
 from appliance.commands.exits import EXIT_USAGE, EXIT_WELL, CommandError
 from appliance.commands.models import announce, ask_leave, record, shelf_of
+from appliance.commands.training import train_bundle, training_settings
+from appliance.domain.event import EventKind
+from appliance.domain.maintenance import maintenance_of_event
 from appliance.inference.asset import asset_model
 from appliance.inference.replay import Past, healthy_table
 from appliance.runtime.clock import SystemClock
@@ -32,17 +30,15 @@ from appliance.runtime.durations import DurationError, seconds
 from appliance.storage.connection import StoreOpenError
 from appliance.storage.reader import open_reader
 from appliance.updates.install import InstallError
-from models.features import TableError, write_table
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from appliance.config import AssetSettings, Config
     from appliance.domain.batch import Waveform
-    from models.features import AssetModel, FeatureTable
+    from models.features import AssetModel
 
-NICE = 10
-TRAIN_WITHIN_S = 1800
 _NS = 1_000_000_000
 
 
@@ -52,7 +48,7 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("asset", metavar="ASSET")
     parser.add_argument(
         "--from", dest="since", metavar="TIME",
-        help="ISO time, or how long ago (30d); default: all that is stored",
+        help="ISO time, or how long ago (30d); default: since the last maintenance",
     )  # fmt: skip
     parser.add_argument("--to", dest="until", metavar="TIME", help="default: now")
     parser.add_argument(
@@ -73,14 +69,20 @@ def run(args: argparse.Namespace) -> int:
     asset = _asset(config, args.asset)
     model = asset_model(config, asset)
     now_ns = SystemClock().utc_ns()
-    since_ns = 0 if args.since is None else when_ns(args.since, now_ns)
+    buffer = args.state_dir / "buffer.db"
     until_ns = now_ns if args.until is None else when_ns(args.until, now_ns)
     try:
-        past = _past(args.state_dir / "buffer.db", model, (since_ns, until_ns))
+        if args.since is None:
+            since_ns = _maintained_ns(buffer, asset.id)
+        else:
+            since_ns = when_ns(args.since, now_ns)
+        past = _past(buffer, model, (since_ns, until_ns))
     except StoreOpenError as error:
         raise CommandError(str(error)) from error
     table = healthy_table(past, model)
-    result = _train(table, _settings(config, asset, model), args.state_dir / "models")
+    result = train_bundle(
+        table, training_settings(config, asset, model), args.state_dir / "models"
+    )
     said = f"learned {asset.id} {result['version']} from {result['rows']} windows"
     if not args.no_activate:
         said += "\n" + _activate(args, asset.id, result["version"])
@@ -130,12 +132,21 @@ def _asset(config: Config, name: str) -> AssetSettings:
     raise CommandError(f"no asset {name!r} is configured; known: {known}", EXIT_USAGE)
 
 
+def _maintained_ns(path: Path, asset: str) -> int:
+    """Return when an asset became as it is now; 0 where no maintenance is on record."""
+    with open_reader(path) as reader:
+        event = reader.last_words(EventKind.MAINTENANCE).get(asset)
+    done = None if event is None else maintenance_of_event(event)
+    return 0 if done is None else done.at_ns
+
+
 def _past(path: Path, model: AssetModel, span_ns: tuple[int, int]) -> Past:
     wanted = dict.fromkeys(tag.id for tag in model.tags)
     if model.speed_tag is not None:
         wanted[model.speed_tag] = None
     if model.running is not None:
         wanted[model.running.tag] = None
+    wanted |= dict.fromkeys(model.mode_tags)
     since_ns, until_ns = span_ns
     rows = {}
     waveforms: tuple[Waveform, ...] = ()
@@ -149,66 +160,3 @@ def _past(path: Path, model: AssetModel, span_ns: tuple[int, int]) -> Past:
             )
     firsts = [int(time_ns[0]) for time_ns, _, _ in rows.values() if len(time_ns)]
     return Past(min(firsts, default=until_ns), until_ns, rows, waveforms)
-
-
-def _settings(
-    config: Config, asset: AssetSettings, model: AssetModel
-) -> dict[str, Any]:
-    """Return what training is told besides the table."""
-    tags = list(model.tags)
-    waveform = None if model.waveform_tag is None else config.tag(model.waveform_tag)
-    if waveform is not None:
-        tags.append(waveform)
-    return {
-        "asset": asset.id,
-        "kind": asset.kind,
-        "window_s": model.window_s,
-        "hop_s": model.hop_s,
-        "tags": [
-            {
-                "id": tag.id,
-                "units": tag.engineering_units,
-                "range_low": _finite(tag.range_low),
-                "range_high": _finite(tag.range_high),
-            }
-            for tag in tags
-        ],
-    }
-
-
-def _train(table: FeatureTable, settings: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Run the trainer as a child; return what it says.
-
-    Raises:
-        CommandError: It could not learn from this; its own words.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="wheeltapper-learn-") as folder:
-        table_path, settings_path = (
-            Path(folder, "table.npz"),
-            Path(folder, "asset.json"),
-        )
-        try:
-            write_table(table_path, table)
-        except TableError as error:
-            raise CommandError(str(error)) from error
-        settings_path.write_text(json.dumps(settings), encoding="utf-8")
-        words = ("-m", "models.train", str(table_path), str(settings_path))
-        done = subprocess.run(  # noqa: S603 - our own module
-            python(*words, "--out", str(out), "--nice", str(NICE)),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TRAIN_WITHIN_S,
-        )
-    try:
-        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, json.JSONDecodeError) as error:
-        raise CommandError(f"training failed: {done.stderr.strip()}") from error
-    if not result["ok"]:
-        raise CommandError(f"not learned: {result['error']}")
-    return result
-
-
-def _finite(limit: float) -> float | None:
-    return limit if abs(limit) != float("inf") else None

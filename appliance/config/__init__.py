@@ -1,5 +1,6 @@
 """TOML → frozen, typed `Config`, once; every mistake is named with its place."""
 
+from appliance.config.learning import ModesSettings, SensorsSettings
 from appliance.config.load import ConfigError, check_text, load_config
 from appliance.config.model import (
     AlarmSettings,
@@ -7,7 +8,9 @@ from appliance.config.model import (
     Config,
     InferenceSettings,
     MetricsSettings,
+    QuantitiesSettings,
     RoleSettings,
+    SeveritySettings,
     SiteSettings,
     StorageSettings,
     UpdatesSettings,
@@ -32,10 +35,14 @@ __all__ = [
     "InitiatorSettings",
     "MaintenanceSettings",
     "MetricsSettings",
+    "ModesSettings",
     "PermissiveSettings",
     "Problem",
+    "QuantitiesSettings",
     "RoleSettings",
     "SafetySettings",
+    "SensorsSettings",
+    "SeveritySettings",
     "SiteSettings",
     "StorageSettings",
     "UpdatesSettings",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from appliance.config.crosscheck_alarms import alarms_check
 from appliance.config.crosscheck_safety import safety_check
 from appliance.config.crosscheck_wires import connections_check
 from appliance.config.document import table, tables
 from appliance.config.globs import matcher
-from appliance.domain.tag import InvalidTagIdError, parse_tag_id
+from appliance.domain.tag import InvalidTagIdError, TagId, asset_of, parse_tag_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from appliance.config.locate import KeyPath
     from appliance.config.model import AssetSettings, Config
 
-_RESERVED = frozenset({"safety", "inference", "buffer"})
+_RESERVED = frozenset({"safety", "inference", "buffer", "sensors"})
 """Names under which the hub lists the other processes, and its buffer, with sources."""
 
 
@@ -40,7 +41,10 @@ def cross_check(draft: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _twice(("assets",), raw.get("assets"), "id")
     yield from _reserved(raw)
     yield from _assets(draft, raw, hub_tags)
-    yield from _alarms(raw, hub_tags | {tag.id for tag in draft.derived_tags()})
+    yield from _instruments(draft, raw)
+    hub_sees = hub_tags | {tag.id for tag in draft.derived_tags()}
+    yield from _alarms(raw, hub_sees)
+    yield from alarms_check(raw, hub_sees)
     yield from safety_check(draft, safety, safety_tags)
     yield from _shared_ports(draft)
     yield from connections_check(draft)
@@ -99,6 +103,19 @@ def _assets(draft: Config, raw: Mapping[str, Any], tags: set[str]) -> Iterator[F
                 yield path, f"no source has the tag {tag!r}", "declare it in a source"
 
 
+def _instruments(draft: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the instruments to be watched that are not among the scored tags."""
+    index_of = {t.get("id"): i for i, t in enumerate(tables(raw.get("assets")))}
+    for asset in draft.assets:
+        chosen = set(asset.detection.tags)
+        for key, tag in _watched_tags(asset):
+            if tag in chosen or (not chosen and asset_of(TagId(tag)) == asset.id):
+                continue
+            path = ("assets", index_of[asset.id], *key)
+            problem = f"{tag!r} is not among the scored tags of {asset.id}"
+            yield path, problem, "add it to detection.tags"
+
+
 def _asset_tags(asset: AssetSettings) -> Iterator[tuple[KeyPath, str]]:
     if asset.running:
         yield ("running", "tag"), asset.running.tag
@@ -108,8 +125,28 @@ def _asset_tags(asset: AssetSettings) -> Iterator[tuple[KeyPath, str]]:
         tag = getattr(asset, key)
         if tag is not None:
             yield (key,), tag
+    for key, tag in asset.quantities:
+        if tag is not None:
+            yield ("quantities", key), tag
     for row, tag in enumerate(asset.detection.tags):
         yield ("detection", "tags", row), tag
+    yield from _mode_tags(asset)
+    yield from _watched_tags(asset)
+
+
+def _mode_tags(asset: AssetSettings) -> Iterator[tuple[KeyPath, str]]:
+    if asset.modes.tag is not None:
+        yield ("modes", "tag"), asset.modes.tag
+    for row, tag in enumerate(asset.modes.tags):
+        yield ("modes", "tags", row), tag
+
+
+def _watched_tags(asset: AssetSettings) -> Iterator[tuple[KeyPath, str]]:
+    for row, group in enumerate(asset.sensors.twins):
+        for tag in group:
+            yield ("sensors", "twins", row), tag
+    for row, tag in enumerate(asset.sensors.cross_checked):
+        yield ("sensors", "cross_checked", row), tag
 
 
 def _alarms(raw: Mapping[str, Any], tags: set[str]) -> Iterator[Finding]:

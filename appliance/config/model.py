@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from appliance.config.learning import ModesSettings, SensorsSettings
 from appliance.config.safety import ElementSettings, InitiatorSettings, SafetySettings
 from appliance.config.windows import parse_window
 from appliance.domain.health import derived_tags
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 WEBSOCKET_PORT = 443
 _ID = r"^[^/+#\s][^/+#]*$"
 _TOPIC_LEVEL = r"^[^/+#\s]+$"
+_WITH_SETPOINT = frozenset({"high", "high_high", "low", "low_low", "rate"})
 
 
 class SiteSettings(Settings):
@@ -39,6 +41,43 @@ class BearingSettings(Settings):
     ball_diameter_mm: float = Field(gt=0)
     pitch_diameter_mm: float = Field(gt=0)
     contact_angle_deg: float = Field(default=0.0, ge=0, lt=90)
+
+    @model_validator(mode="after")
+    def _balls_fit(self) -> BearingSettings:
+        if self.ball_diameter_mm >= self.pitch_diameter_mm:
+            raise ValueError("the balls are larger than the pitch circle")
+        return self
+
+
+class SeveritySettings(Settings):
+    """`[assets.severity]`: by which table the overall velocity is judged, zones A to D.
+
+    `standard` 20816-3 (machines above 15 kW, by `mounting`: is the support's first
+    resonance a quarter above the running speed, it is rigid) or 10816-7 (pumps, by
+    `category`: I needs high reliability).
+    """
+
+    standard: Literal["20816-3", "10816-7"]
+    power_kw: float = Field(gt=0)
+    mounting: Literal["rigid", "flexible"] = "rigid"
+    category: Literal["I", "II"] = "II"
+
+
+class QuantitiesSettings(Settings):
+    """`[assets.quantities]`: which tag tells what, where its name does not say so.
+
+    Without a word, a tag counts whose last part is the key's name (`P-101/flow`).
+    """
+
+    velocity: str | None = None
+    flow: str | None = None
+    suction_pressure: str | None = None
+    discharge_pressure: str | None = None
+    current: str | None = None
+    winding_temperature: str | None = None
+    bearing_temperature: str | None = None
+    level: str | None = None
+    valve: str | None = None
 
 
 class RunningSettings(Settings):
@@ -57,16 +96,25 @@ class FailureSettings(Settings):
 
 
 class DetectionSettings(Settings):
-    """Windows of `window_s`, one every `hop_s`; `tags` to score, default all."""
+    """Windows of `window_s`, one every `hop_s`; `tags` to score, default all.
+
+    `false_alarms_per_week` is how many false anomalies you are ready to bear for this
+    machine: the limit that is learned follows from it.
+    """
 
     window_s: float = Field(default=10.0, gt=0)
     hop_s: float = Field(default=1.0, gt=0)
     tags: tuple[str, ...] = ()
     on_delay_s: float = Field(default=3.0, ge=0)
+    false_alarms_per_week: float = Field(default=1.0, gt=0, le=1000)
 
 
 class AssetSettings(Settings):
-    """A machine that has health."""
+    """A machine that has health.
+
+    `gear_teeth` of the wheel and `blades` of the impeller on the shaft that
+    `speed_tag` tells of add the lines of a gear's mesh and of blade passing.
+    """
 
     id: str = Field(pattern=_ID, max_length=64)
     kind: str = "machine"
@@ -76,24 +124,63 @@ class AssetSettings(Settings):
     speed_tag: str | None = None
     waveform_tag: str | None = None
     bearing: BearingSettings | None = None
+    gear_teeth: int | None = Field(default=None, ge=2, le=1000)
+    blades: int | None = Field(default=None, ge=2, le=200)
+    severity: SeveritySettings | None = None
+    quantities: QuantitiesSettings = QuantitiesSettings()
     failure: FailureSettings | None = None
     detection: DetectionSettings = DetectionSettings()
+    modes: ModesSettings = ModesSettings()
+    sensors: SensorsSettings = SensorsSettings()
+
+
+class SuppressedWhileSettings(Settings):
+    """The alarm means nothing while `tag` is above, below, or equal to.
+
+    Every limit that is given must hold, and a bad or stale value suppresses nothing.
+    """
+
+    tag: str
+    above: float | None = None
+    below: float | None = None
+    equals: float | None = None
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> SuppressedWhileSettings:
+        if self.above is None and self.below is None and self.equals is None:
+            raise ValueError("say above, below, or equals")
+        return self
 
 
 class AlarmSettings(Settings):
     """One alarm: which rule watches which tag, and what the operator shall do.
 
-    `rule`: `high`, `low` (setpoint, deadband), `rate` (setpoint per second, either
-    way), `stale` (no confirmation for the source's `stale_after_s`), `bad` (quality
-    bad), `score` (an asset's anomaly score above its limit).
+    `rule`: `high`, `low`, and `high_high`, `low_low` beyond them (setpoint, deadband),
+    `rate` (setpoint per second, either way), `stale` (no confirmation for the source's
+    `stale_after_s`), `bad` (quality bad), `score` (an asset's anomaly score above its
+    limit).
+
+    With a `count`, so many onsets within `count_within_s` count too, however short.
+    `realarm_after_s` announces it again while it stays active. It may be shelved for
+    `shelve_max_s`; 0 forbids it. While the alarm named by `parent` (`TAG:RULE`) stands
+    and is announced, this one lives on but is not announced, unless it has the higher
+    priority.
     """
 
     tag: str
-    rule: Literal["high", "low", "rate", "stale", "bad", "score"]
+    rule: Literal[
+        "high", "high_high", "low", "low_low", "rate", "stale", "bad", "score"
+    ]
     setpoint: float | None = None
     deadband: float = Field(default=0.0, ge=0)
     on_delay_s: float = Field(default=0.0, ge=0)
     off_delay_s: float = Field(default=0.0, ge=0)
+    count: int | None = Field(default=None, ge=2, le=1000)
+    count_within_s: float | None = Field(default=None, gt=0)
+    realarm_after_s: float | None = Field(default=None, ge=60)
+    shelve_max_s: float = Field(default=28_800.0, ge=0, le=604_800)
+    suppressed_while: SuppressedWhileSettings | None = None
+    parent: str | None = None
     priority: Literal["low", "medium", "high", "critical"] = "medium"
     latched: bool = False
     cause: str = ""
@@ -103,8 +190,16 @@ class AlarmSettings(Settings):
 
     @model_validator(mode="after")
     def _limit_rules_have_a_setpoint(self) -> AlarmSettings:
-        if self.rule in {"high", "low", "rate"} and self.setpoint is None:
+        if self.rule in _WITH_SETPOINT and self.setpoint is None:
             raise ValueError(f"rule {self.rule!r} needs a setpoint")
+        return self
+
+    @model_validator(mode="after")
+    def _a_count_has_a_window(self) -> AlarmSettings:
+        if (self.count is None) != (self.count_within_s is None):
+            raise ValueError("count and count_within_s go together")
+        if self.count is not None and not self.on_delay_s:
+            raise ValueError("without an on_delay_s the first onset counts already")
         return self
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from appliance.dashboard.model import HUB, SAFETY
 from appliance.dashboard.readings import Trust
-from appliance.dashboard.wording import hours, number, span
+from appliance.dashboard.wording import counted, hours, number, plain_name, span
 
 if TYPE_CHECKING:
     from appliance.dashboard.guard import Guard, Initiator
@@ -59,7 +59,7 @@ def advise(plant: Plant, now: Now) -> Advice:
             return Advice(
                 severity="low",
                 wrong=f"{asset.id} behaves unlike its learned normal",
-                sure=(*_model_word(asset), *_life_words(asset)),
+                sure=(*fault_words(asset), *model_words(asset)),
                 do="Watch it; an alarm follows if it lasts (2 for the asset)",
             )
     return Advice("", "Nothing needs you", sure=tuple(_remarks(plant, guard, now)))
@@ -84,7 +84,7 @@ def _of_trip(plant: Plant, now: Now) -> Advice:
         do=ON_ITS_OWN.get(first_out, "See the trips (4)")
         if initiator is None
         else initiator.action or "Find the cause before the reset (4, r)",
-        more=f"and {alarms} alarms (3)" if alarms else "",
+        more=f"and {counted(alarms, 'alarm')} (3)" if alarms else "",
     )
 
 
@@ -136,7 +136,9 @@ def headline(alarm: Alarm) -> str:
     """Return an alarm in one line, with how it stands."""
     words = {
         "high": "is high",
+        "high_high": "is very high",
         "low": "is low",
+        "low_low": "is very low",
         "rate": "moves too fast",
         "stale": "is stale",
         "bad": "has bad quality",
@@ -161,8 +163,8 @@ def _evidence(plant: Plant, alarm: Alarm, asset: Asset | None, now: Now) -> list
     if alarm.rule != "score":
         words.append(_measured(plant, alarm, now))
     if asset is not None:
-        words.extend(_model_word(asset))
-        words.extend(_life_words(asset))
+        words.extend(fault_words(asset))
+        words.extend(model_words(asset))
     return words
 
 
@@ -197,6 +199,21 @@ def _life_words(asset: Asset) -> list[str]:
         return []
     interval = f"{hours(life.low_h)} to {hours(life.high_h)}, 8 in 10"
     return [f"remaining life {hours(life.expected_h)} ({interval})"]
+
+
+def model_words(asset: Asset) -> list[str]:
+    """Return what its model says of an asset, and how long that may last."""
+    return [*_model_word(asset), *_life_words(asset)]
+
+
+def fault_words(asset: Asset) -> list[str]:
+    """Return the likeliest fault with what speaks for it, if one is named."""
+    told = asset.explanation
+    if told is None or not told.likely:
+        return []
+    fault = told.likely[0]
+    sure = f"{100 * fault.confidence:.0f} %"
+    return [f"likely {plain_name(fault.fault)} ({sure}): {fault.evidence}"]
 
 
 def _stop_word(stop: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from appliance.dashboard.eventlog import PAGE
 from appliance.dashboard.messages import Answered, LinkDown, LinkUp, NewsArrived
 from appliance.link.client import LinkLostError, LinkRefusedError, connect
 from appliance.runtime.tasks import companions
@@ -37,7 +38,10 @@ class Question:
 
 HUB_QUESTIONS = (
     Question("describe"),
-    Question("alarms.list", 2.0),
+    Question("alarms.list", 2.0, {"standing": True}),
+    Question("alarms.overview", 5.0),
+    Question("events.recent", args={"limit": PAGE}),
+    Question("machine", 10.0),
     Question("status", 2.0),
     Question("outbox.status", 2.0),
 )

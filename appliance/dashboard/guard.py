@@ -58,6 +58,16 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A hand-over to the PLC that stands: `requested`, `granted` or `returning`."""
+
+    phase: str
+    by: str
+    reason: str
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """The whole status; `known` is False until safety has answered once."""
 
@@ -70,6 +80,7 @@ class Guard:
     scan: Mapping[str, Any] = field(default_factory=dict)
     journal_trouble: str = ""
     claim: str = ""
+    maintenance: Maintenance | None = None
 
     @property
     def armed(self) -> bool:
@@ -102,6 +113,18 @@ def guard_of(status: Mapping[str, Any], meanings: Mapping[str, Any]) -> Guard:
         scan=dict(status.get("scan") or {}),
         journal_trouble=str(journal.get("trouble") or ""),
         claim=str(status.get("claim") or ""),
+        maintenance=_maintenance(status.get("maintenance")),
+    )
+
+
+def _maintenance(row: Mapping[str, Any] | None) -> Maintenance | None:
+    if not row:
+        return None
+    return Maintenance(
+        phase=str(row.get("phase", "?")),
+        by=str(row.get("by") or ""),
+        reason=str(row.get("reason") or ""),
+        left_s=float(row.get("left_s") or 0.0),
     )
 
 

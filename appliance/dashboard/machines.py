@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from appliance.dashboard.standing import PRIORITIES, rank_of
 from appliance.domain.health import (
     ANOMALY,
     ANOMALY_SCORE,
+    EXPLANATION,
     HEALTH_INDEX,
     LIFE_H,
     LIFE_HIGH_H,
     LIFE_LOW_H,
+    Explanation,
+    explanation_of,
 )
 from appliance.domain.tag import TagId, asset_of
 
@@ -22,7 +26,15 @@ if TYPE_CHECKING:
     from appliance.dashboard.readings import Reading, Readings
     from appliance.dashboard.standing import Alarm
 
-_DERIVED = (HEALTH_INDEX, ANOMALY_SCORE, ANOMALY, LIFE_H, LIFE_LOW_H, LIFE_HIGH_H)
+_DERIVED = (
+    HEALTH_INDEX,
+    ANOMALY_SCORE,
+    ANOMALY,
+    LIFE_H,
+    LIFE_LOW_H,
+    LIFE_HIGH_H,
+    EXPLANATION,
+)
 _NO_ASSET = frozenset({"safety"})
 """Safety's own tags are not a machine."""
 
@@ -59,6 +71,7 @@ class Asset:
     speed_tag: str | None
     orders: Mapping[str, float]
     failure: tuple[str, float] | None
+    explanation: Explanation | None = None
 
     @property
     def worst(self) -> Alarm | None:
@@ -94,11 +107,8 @@ def assets_of(
 ) -> tuple[Asset, ...]:
     """Return the configured assets, and those that only have tags, worst first."""
     configured = {str(row["id"]): row for row in description.get("assets") or ()}
-    tags: dict[str, list[str]] = {name: [] for name in configured}
-    for tag in readings.names:
-        name = asset_of(TagId(tag))
-        if name not in _NO_ASSET:
-            tags.setdefault(name, []).append(tag)
+    tags: dict[str, tuple[str, ...]] = dict.fromkeys(configured, ())
+    tags.update(_tags_by_asset(readings.names))
     by_asset: dict[str, list[Alarm]] = {}
     for alarm in alarms:
         by_asset.setdefault(alarm.asset, []).append(alarm)
@@ -107,7 +117,7 @@ def assets_of(
             name,
             configured.get(name) or {},
             readings,
-            tags=tuple(own),
+            tags=own,
             alarms=tuple(by_asset.get(name, ())),
             mode=str(modes.get(name, "")),
             now_s=now_s,
@@ -115,6 +125,19 @@ def assets_of(
         for name, own in tags.items()
     )
     return tuple(sorted(found, key=lambda asset: asset.place))
+
+
+@lru_cache(maxsize=4)
+def _tags_by_asset(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Return the tags of each asset, without those that only say how it is."""
+    tags: dict[str, list[str]] = {}
+    for tag in names:
+        name = asset_of(TagId(tag))
+        if name not in _NO_ASSET:
+            own = tags.setdefault(name, [])
+            if tag[len(name) + 1 :] not in _DERIVED:
+                own.append(tag)
+    return {name: tuple(own) for name, own in tags.items()}
 
 
 def _asset(
@@ -127,7 +150,6 @@ def _asset(
     mode: str,
     now_s: float,
 ) -> Asset:
-    derived = {f"{name}/{quantity}" for quantity in _DERIVED}
     failure_tag, failure_level = row.get("failure_tag"), row.get("failure_level")
     anomaly = readings.good_value(f"{name}/{ANOMALY}", now_s)
     return Asset(
@@ -142,13 +164,14 @@ def _asset(
         life=_life(name, readings, now_s),
         cause=readings.texts.get(f"{name}/{ANOMALY_SCORE}", ""),
         alarms=alarms,
-        tags=tuple(tag for tag in tags if tag not in derived),
+        tags=tags,
         waveform_tag=row.get("waveform_tag"),
         speed_tag=row.get("speed_tag"),
         orders=row.get("bearing_orders") or {},
         failure=None
         if failure_tag is None or failure_level is None
         else (str(failure_tag), float(failure_level)),
+        explanation=explanation_of(readings.texts.get(f"{name}/{EXPLANATION}", "")),
     )
 
 

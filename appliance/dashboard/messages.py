@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from appliance.dashboard.shelf import Shelf
     from appliance.link.client import News
     from appliance.wire.messages import Hello
 
@@ -57,6 +58,23 @@ class HistoryArrived(Message):
         self.tag = tag
         self.result = result
         self.span_ns = span_ns
+        super().__init__()
+
+
+class GapsArrived(Message):
+    """What is declared as missing in the time that a tag is looked at."""
+
+    def __init__(self, tag: str, result: Any) -> None:  # noqa: ANN401 - msgpack
+        self.tag = tag
+        self.result = result
+        super().__init__()
+
+
+class ShelfRead(Message):
+    """The versions of models, as they lie on the disk."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
         super().__init__()
 
 

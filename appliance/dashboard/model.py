@@ -6,15 +6,18 @@ for labels.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from appliance.dashboard.eventlog import EventLog
 from appliance.dashboard.guard import Guard, guard_of
+from appliance.dashboard.limits import Limit, limits_by_tag
 from appliance.dashboard.machines import Asset, assets_of
 from appliance.dashboard.readings import TRAIL_STEP_S, Readings
+from appliance.dashboard.roster import is_flood
+from appliance.dashboard.shelf import Shelf
 from appliance.dashboard.standing import Alarm, standing
 from appliance.wire.messages import EventMessage, WireError
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from appliance.wire.messages import BatchMessage, Hello
 
 HUB, SAFETY = "hub", "safety"
-EVENTS_KEPT = 300
+_STRANGE = (AttributeError, KeyError, TypeError, ValueError)
 STATUS_OLD_S = 6.0
 """A status older than this is said to be old."""
 
@@ -54,13 +57,26 @@ class LinkState:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The past of one tag, as the hub's store has it; NaN where it was not good."""
+    """The past of one tag, as the hub's store has it; NaN where it was bad.
+
+    `quality` is 0 for bad, 1 for uncertain, 2 for good.
+    """
 
     tag: str
     from_ns: int
     to_ns: int
     source_time_ns: tuple[int, ...]
     value: tuple[float, ...]
+    quality: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A declared gap: nothing was, or is, there, and why."""
+
+    reason: str
+    from_ns: int
+    to_ns: int
 
 
 @dataclass(slots=True)
@@ -79,15 +95,20 @@ class Plant:
     status_at_s: float | None = None
     outbox: Mapping[str, Any] = field(default_factory=dict)
     histories: dict[str, History] = field(default_factory=dict)
-    events: deque[EventMessage] = field(
-        default_factory=lambda: deque(maxlen=EVENTS_KEPT)
-    )
+    missing: dict[str, tuple[Missing, ...]] = field(default_factory=dict)
+    events: EventLog = field(default_factory=EventLog)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    alarm_overview: Mapping[str, Any] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
+    limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     tripped_at_ns: dict[str, int] = field(default_factory=dict)
     lost_batches: int = 0
     _trails_s: float | None = None
+    _assets: tuple[Now, tuple[Asset, ...]] | None = None
 
     def take_hello(self, process: str, hello: Hello, now: Now) -> None:
         """A process answers again."""
+        self._assets = None
         self.links[process] = LinkState(
             up=True, since_s=now.s, reason="", epoch=hello.epoch
         )
@@ -97,6 +118,7 @@ class Plant:
 
     def take_loss(self, process: str, reason: str, now: Now) -> None:
         """A process is gone: from this moment nothing of it is fresh."""
+        self._assets = None
         link = self.links[process]
         since_s = now.s if link.up or link.since_s is None else link.since_s
         self.links[process] = replace(link, up=False, since_s=since_s, reason=reason)
@@ -109,17 +131,12 @@ class Plant:
         Raises:
             WireError: It is broken.
         """
+        self._assets = None
         return self.readings.take(batch, now_s=now.s, utc_ns=now.utc_ns)
 
     def take_event(self, event: EventMessage) -> None:
         """Take an event; its committed copy replaces the pending one."""
-        key = _key(event)
-        for place, known in enumerate(self.events):
-            if _key(known) == key:
-                if known.pending:
-                    self.events[place] = event
-                return
-        self.events.append(event)
+        self.events.take(event)
         if event.kind == "trip" and event.name in {"first_out", "restored"}:
             self.tripped_at_ns[str(event.details.get("element"))] = event.time_ns
 
@@ -129,9 +146,10 @@ class Plant:
         Raises:
             WireError: It is not such an answer; nothing of it was taken.
         """
+        self._assets = None
         try:
             self._take_answer(op, result, now)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (*_STRANGE, msgspec.MsgspecError) as error:
             raise WireError(f"a strange answer to {op}: {error!r}") from error
 
     def _take_answer(self, op: str, result: Any, now: Now) -> None:  # noqa: ANN401 - msgpack
@@ -143,18 +161,37 @@ class Plant:
                 self.guard_at_s = now.s
             case "status":
                 self.status, self.status_at_s = result, now.s
-            case "events.since":
-                for event in msgspec.convert(result, tuple[EventMessage, ...]):
-                    self.take_event(event)
             case "outbox.status":
                 self.outbox = result
             case "describe":
                 self.readings.limit_ages(_age_limits(result))
+                self.limits = limits_by_tag(result)
                 self.description = result
+            case _:
+                self._take_more(op, result)
+
+    def _take_more(self, op: str, result: Any) -> None:  # noqa: ANN401 - msgpack
+        match op:
+            case "events.since":
+                for event in msgspec.convert(result, tuple[EventMessage, ...]):
+                    self.take_event(event)
+            case "events.recent":
+                self.events.take_page(result)
+            case "alarms.overview":
+                self.alarm_overview = dict(result)
+            case "machine":
+                self.machine = dict(result)
 
     def take_history(self, history: History) -> None:
         """Take the past of a tag."""
         self.histories[history.tag] = history
+
+    def take_missing(self, tag: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take the gaps that are declared within the time a tag is looked at."""
+        self.missing[tag] = tuple(
+            Missing(str(row["reason"]), int(row["from_ns"]), int(row["to_ns"]))
+            for row in rows
+        )
 
     def pass_time(self, now: Now) -> None:
         """Let time pass: trails grow in equal steps, gaps included."""
@@ -164,6 +201,11 @@ class Plant:
 
     def assets(self, now: Now) -> tuple[Asset, ...]:
         """Return the assets, the worst first."""
+        if self._assets is None or self._assets[0] != now:
+            self._assets = now, self._assets_at(now)
+        return self._assets[1]
+
+    def _assets_at(self, now: Now) -> tuple[Asset, ...]:
         told = (self.status.get("processes") or {}).get("inference") or {}
         modes = (told.get("modes") or {}) if self.links[HUB].up else {}
         return assets_of(
@@ -177,6 +219,11 @@ class Plant:
     def alarm(self, alarm_id: str | None) -> Alarm | None:
         """Return a standing alarm, or None."""
         return next((each for each in self.alarms if each.id == alarm_id), None)
+
+    def flooded(self, now: Now) -> bool:
+        """Whether more alarms come than a person can take: the hub's word, if known."""
+        told = self.alarm_overview.get("flood")
+        return is_flood(self.alarms, now.utc_ns) if told is None else bool(told)
 
     @property
     def place(self) -> str:
@@ -211,11 +258,8 @@ def history_of(
             nan if value is None or not quality else float(value)
             for value, quality in zip(result["value"], result["quality"], strict=True)
         ),
+        quality=tuple(int(quality) for quality in result["quality"]),
     )
-
-
-def _key(event: EventMessage) -> tuple[object, ...]:
-    return event.kind, event.name, event.time_ns, event.message
 
 
 def _age_limits(description: Mapping[str, Any]) -> dict[str, float]:

@@ -37,8 +37,21 @@ STYLES = {
     "high": Style(color="#000000", bgcolor="#e08a00", bold=True),
     "medium": Style(color="#000000", bgcolor="#d0b000"),
     "low": Style(color="#5fafd7", bold=True),
+    "limit": Style(color="#6c6c6c"),
+    "line-trip": Style(color="#ff5f5f", bold=True),
+    "line-critical": Style(color="#ff5f5f", bold=True),
+    "line-high": Style(color="#e08a00", bold=True),
+    "line-medium": Style(color="#d0b000"),
+    "line-low": Style(color="#5fafd7"),
 }
-COLOURS_OF_ALARM = ("#c01818", "#e08a00", "#d0b000", "#d787d7", "#5fafd7")
+COLOURS_OF_ALARM = (
+    "#c01818",
+    "#ff5f5f",
+    "#e08a00",
+    "#d0b000",
+    "#d787d7",
+    "#5fafd7",
+)
 """None of these may be on a screen where all is well."""
 
 

@@ -107,6 +107,8 @@ class Readings:
         self.texts: dict[str, str] = {}
         self._held: dict[int, _Held] = {}
         self._numbers: dict[str, int] = {}
+        self.names: tuple[str, ...] = ()
+        """All tags, in the order of the table."""
         self._confirmed_s: dict[str, float] = {}
         self._stale_after_s: dict[str, float] = {}
 
@@ -119,6 +121,7 @@ class Readings:
             held.entry = entry
             self._held[entry.number] = held
         self._numbers = {held.entry.name: no for no, held in self._held.items()}
+        self.names = tuple(self._numbers)
 
     def limit_ages(self, stale_after_s: Mapping[str, float]) -> None:
         """Take, by source or tag, after how long without confirmation it is stale."""
@@ -160,11 +163,6 @@ class Readings:
         for held in self._held.values():
             good = self._trust(held, now_s) is Trust.GOOD
             held.trail.append(held.value if good else math.nan)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All tags, in the order of the table."""
-        return tuple(self._numbers)
 
     def __contains__(self, tag: str) -> bool:
         return tag in self._numbers

@@ -39,6 +39,23 @@ class Alarm:
     action: str = ""
     respond_within_s: float | None = None
     tags: tuple[str, ...] = ()
+    since_ns: int = 0
+    acknowledged_by: str = ""
+    shelved_until_ns: int = 0
+    one_shot: bool = False
+    shelved_by: str = ""
+    shelve_reason: str = ""
+    suppressed_by: str = ""
+    out_of_service_by: str = ""
+    out_of_service_reason: str = ""
+    group: str = ""
+    inhibited_by: str = ""
+    chattering: bool = False
+    stale: bool = False
+    count: int = 0
+    verdict: str = ""
+    verdict_note: str = ""
+    verdict_by: str = ""
 
     @property
     def of_source(self) -> bool:
@@ -61,9 +78,26 @@ class Alarm:
         return self.standing and self.state not in _ASIDE
 
     @property
+    def begun_ns(self) -> int:
+        """When it was raised; when it last changed, where that is all we know."""
+        return self.since_ns or self.changed_ns
+
+    def respond_left_s(self, utc_ns: int) -> float | None:
+        """Return how long its operator still has; negative: too late, None: no limit.
+
+        The time runs from when it was raised, for as long as it is active.
+        """
+        if self.respond_within_s is None or not self.active or not self.begun_ns:
+            return None
+        return self.respond_within_s - (utc_ns - self.begun_ns) / 1e9
+
+    @property
     def needs_acknowledgement(self) -> bool:
-        """Whether nobody has said yet that it was seen."""
-        return self.announced and not self.acknowledged
+        """Whether nobody has said yet that it was seen.
+
+        One that another speaks for calls nobody by itself.
+        """
+        return self.announced and not self.acknowledged and not self.inhibited_by
 
     @property
     def symbol(self) -> str:
@@ -105,6 +139,23 @@ def alarm_of(row: Mapping[str, Any]) -> Alarm:
         action=str(row.get("action") or ""),
         respond_within_s=_number(row.get("respond_within_s")),
         tags=tuple(str(tag) for tag in row.get("tags") or ()),
+        since_ns=int(row.get("since_ns") or 0),
+        acknowledged_by=str(row.get("acknowledged_by") or ""),
+        shelved_until_ns=int(row.get("shelved_until_ns") or 0),
+        one_shot=bool(row.get("one_shot")),
+        shelved_by=str(row.get("shelved_by") or ""),
+        shelve_reason=str(row.get("shelve_reason") or ""),
+        suppressed_by=str(row.get("suppressed_by") or ""),
+        out_of_service_by=str(row.get("out_of_service_by") or ""),
+        out_of_service_reason=str(row.get("out_of_service_reason") or ""),
+        group=str(row.get("group") or ""),
+        inhibited_by=str(row.get("inhibited_by") or ""),
+        chattering=bool(row.get("chattering")),
+        stale=bool(row.get("stale")),
+        count=int(row.get("count") or 0),
+        verdict=str(row.get("verdict") or ""),
+        verdict_note=str(row.get("verdict_note") or ""),
+        verdict_by=str(row.get("verdict_by") or ""),
     )
 
 

@@ -61,6 +61,16 @@ def wrapped(text: object, width: int) -> list[str]:
     return lines
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 alarm`, `2 alarms`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def plain_name(name: str) -> str:
+    """Return a name of the code as people read it: `outer race` for `outer_race`."""
+    return name.replace("_", " ")
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """Return a number as people read it: `digits` significant ones, no exponent."""
     if value is None or math.isnan(value):

@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     SOURCE = "source"
     GAP = "gap"
     MODEL = "model"
+    MAINTENANCE = "maintenance"
     AUDIT = "audit"
     SYSTEM = "system"
 

@@ -31,10 +31,9 @@ def legal_tag_id(parts: Sequence[str], *, asset: str) -> TagId:
     >>> legal_tag_id(["level"], asset="skid")
     'skid/level'
     """
-    plain = [_plain(part) for each in parts for part in each.split("/")]
-    named = [part for part in plain if part]
+    named = [part for each in parts for part in _divided(each)]
     while len(named) < _LEAST_PARTS:
-        named.insert(0, _plain(asset) or _PLACEHOLDER)
+        named = [*(_divided(asset) or [_PLACEHOLDER]), *named]
     while len(named) > _LEAST_PARTS and _size("/".join(named)) > TAG_ID_MAX_BYTES:
         del named[1]
     room = (TAG_ID_MAX_BYTES - len(named) + 1) // len(named)
@@ -87,6 +86,10 @@ def _pattern(glob: str) -> re.Pattern[str]:
     wild = {"*": ".*", "?": "."}
     text = "".join(wild.get(character, re.escape(character)) for character in glob)
     return re.compile(text, re.DOTALL)
+
+
+def _divided(name: str) -> list[str]:
+    return [part for each in name.split("/") if (part := _plain(each))]
 
 
 def _plain(part: str) -> str:

@@ -1,20 +1,13 @@
-"""What people and our other processes may ask of the hub, by name."""
+"""What people and our other processes may ask of the hub, by name.
+
+What they may ask of the alarms is in `hub.alarm_acts`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
-from appliance.alarms.engine import UnknownAlarmError
-from appliance.alarms.lifecycle import (
-    Acknowledge,
-    NotPossibleError,
-    PutBack,
-    Reset,
-    Shelve,
-    TakeOut,
-    Unshelve,
-)
 from appliance.domain.event import Event, EventKind
 from appliance.domain.tag import TagId
 from appliance.link.roles import Role
@@ -26,12 +19,10 @@ from appliance.wire.outbox import Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from appliance.alarms.engine import AlarmEngine
-    from appliance.alarms.lifecycle import Act
     from appliance.domain.ports import Clock
     from appliance.hub.recorder import EventRecorder
     from appliance.hub.tagtable import TagTable
-    from appliance.link.server import LinkServer, Operation, Peer
+    from appliance.link.server import LinkServer, Peer
     from appliance.storage.history import History
     from appliance.storage.outbox import StreamStatus
     from appliance.storage.store import BufferStore
@@ -81,14 +72,12 @@ class Acts:
         *,
         store: Archive,
         table: TagTable,
-        alarms: AlarmEngine,
         recorder: EventRecorder,
         clock: Clock,
         status: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._store = store
         self._table = table
-        self._alarms = alarms
         self._recorder = recorder
         self._clock = clock
         self._status = status
@@ -110,16 +99,6 @@ class Acts:
         server.operation("outbox.read", self._outbox_read)
         server.operation("outbox.status", self._outbox_status)
         server.operation("uplink.flush", self._flush, role=Role.OPERATOR)
-        server.operation("alarms.list", self._alarms_list)
-        for name, role, make in (
-            ("ack", Role.OPERATOR, lambda _args: Acknowledge()),
-            ("reset", Role.OPERATOR, lambda _args: Reset()),
-            ("shelve", Role.OPERATOR, _shelve_of),
-            ("unshelve", Role.OPERATOR, lambda _args: Unshelve()),
-            ("take_out", Role.MAINTAINER, lambda _args: TakeOut()),
-            ("put_back", Role.MAINTAINER, lambda _args: PutBack()),
-        ):
-            server.operation(f"alarms.{name}", self._on_alarm(make), role=role)
 
     async def _tell_status(self, _args: Mapping[str, Any], _peer: Peer) -> Any:  # noqa: ANN401 - msgpack
         return {**self._status(), "processes": dict(self.processes)}
@@ -176,27 +155,6 @@ class Acts:
             raise RefusedError(str(error)) from error
         return {str(stream): asdict(status) for stream, status in found.items()}
 
-    async def _alarms_list(self, _args: Mapping[str, Any], _peer: Peer) -> Any:  # noqa: ANN401 - msgpack
-        now_s, utc_ns = self._clock.now_s(), self._clock.utc_ns()
-        return self._alarms.table(now_s=now_s, utc_ns=utc_ns)
-
-    def _on_alarm(self, make: Callable[[Mapping[str, Any]], Act]) -> Operation:
-        async def act(args: Mapping[str, Any], peer: Peer) -> Any:  # noqa: ANN401 - msgpack
-            try:
-                events = self._alarms.act(
-                    str(args["id"]),
-                    make(args),
-                    actor=peer.name,
-                    reason=str(args.get("reason", "")),
-                    now_s=self._clock.now_s(),
-                    utc_ns=self._clock.utc_ns(),
-                )
-            except (UnknownAlarmError, NotPossibleError) as error:
-                raise RefusedError(f"{args['id']}: {error}") from error
-            return {"seq": [await self._record(event) for event in events]}
-
-        return act
-
     async def _activate(self, args: Mapping[str, Any], peer: Peer) -> Any:  # noqa: ANN401 - msgpack
         asset, version = str(args["asset"]), str(args["version"])
         event = Event(
@@ -234,7 +192,3 @@ def storage_status(store: BufferStore) -> dict[str, Any]:
 
 async def _well(_args: Mapping[str, Any], _peer: Peer) -> None:
     """Whoever comes so far has the role."""
-
-
-def _shelve_of(args: Mapping[str, Any]) -> Shelve:
-    return Shelve(float(args["length_s"]), bool(args.get("one_shot")))

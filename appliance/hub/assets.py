@@ -71,6 +71,12 @@ class Assets:
             a.id: Lasting(active=a.id in anomalies and anomalies[a.id].name == "begin")
             for a in assets
         }
+        self._since_ns = {
+            asset: word.time_ns
+            for asset, word in anomalies.items()
+            if word.name == "begin"
+        }
+        self._deaf_until_ns: dict[str, int] = {}
         self._reported_ns: dict[str, int] = {}
         size = max(self._by_anomaly, default=-1) + 2  # the last stands for all others
         self._watched = np.zeros(size, dtype=bool)
@@ -83,11 +89,31 @@ class Assets:
         own = self._watched[np.minimum(batch.tag, len(self._watched) - 1)]
         for row in np.flatnonzero(own).tolist():
             asset = self._by_anomaly[int(batch.tag[row])]
+            if batch.source_time_ns[row] <= self._deaf_until_ns.get(asset, 0):
+                continue
             value, quality = float(batch.value[row]), int(batch.quality[row])
             condition = Condition.UNKNOWN
             if quality == Quality.GOOD:
                 condition = Condition.ON if value >= _LIMIT else Condition.OFF
             yield from self._follow(asset, condition, now_s=now_s, utc_ns=utc_ns)
+
+    def knows(self, asset: str) -> bool:
+        """Say whether there is such an asset."""
+        return asset in self._numbers
+
+    def since_ns(self, asset: str) -> int | None:
+        """Return when the anomaly that stands was told to begin; None if none does."""
+        return self._since_ns.get(asset) if self._anomaly[asset].active else None
+
+    def close(self, asset: str, *, utc_ns: int) -> Iterator[Event]:
+        """End an anomaly that stands, if one does: the asset was repaired.
+
+        What was judged of windows up to `utc_ns` says nothing of it any more.
+        """
+        self._deaf_until_ns[asset] = utc_ns
+        stood, self._anomaly[asset] = self._anomaly[asset].active, Lasting()
+        if stood:
+            yield self._event(asset, begins=False, utc_ns=utc_ns, why="is repaired")
 
     def health_rows(self, models: Mapping[str, str]) -> list[HealthRow]:
         """Return a row per asset that was judged since the last call.
@@ -136,14 +162,17 @@ class Assets:
         after = observe(delay, elapse(delay, before, now_s), condition, now_s)
         self._anomaly[asset] = after
         if after.active != before.active:
+            self._since_ns[asset] = utc_ns
             yield self._event(asset, begins=after.active, utc_ns=utc_ns)
 
-    def _event(self, asset: str, *, begins: bool, utc_ns: int) -> Event:
+    def _event(
+        self, asset: str, *, begins: bool, utc_ns: int, why: str = "is as learned"
+    ) -> Event:
         score = self._good(self._numbers[asset].score)
         cause = self._cause(asset)
         said = "" if score is None else f", score {score:.3g} of its limit"
         because = f"; most of it from {cause}" if cause and begins else ""
-        behaviour = "behaves unlike its learned normal" if begins else "is as learned"
+        behaviour = "behaves unlike its learned normal" if begins else why
         return Event(
             kind=EventKind.ANOMALY,
             name="begin" if begins else "end",

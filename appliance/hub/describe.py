@@ -103,6 +103,7 @@ def _initiator(config: Config, row: InitiatorSettings) -> dict[str, Any]:
         "channels": list(row.channels),
         "condition": row.condition,
         "setpoint": row.setpoint,
+        "setpoint_low": row.setpoint_low,
         "engineering_units": units.get(first, ""),
         "vote": row.vote,
         "elements": list(config.matrix.get(row.id, ())),

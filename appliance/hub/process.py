@@ -7,18 +7,23 @@ import logging
 from typing import TYPE_CHECKING
 
 from appliance.alarms.engine import AlarmEngine
+from appliance.alarms.metrics import Metrics
 from appliance.alarms.sources import Fault, SourceWord
 from appliance.domain.event import Event, EventKind
 from appliance.hub.acts import Acts
+from appliance.hub.alarm_acts import AlarmActs
+from appliance.hub.anchor import anchor_daily
 from appliance.hub.assets import Assets
 from appliance.hub.demands import Demands
 from appliance.hub.describe import offer_description
+from appliance.hub.explaining import Explaining
 from appliance.hub.gaps import GapRecorder
 from appliance.hub.latest import Latest
 from appliance.hub.link_source import LinkSource
 from appliance.hub.neighbours import Inference, Safety
 from appliance.hub.pipeline import Pipeline
 from appliance.hub.places import places_of
+from appliance.hub.reads import Reads
 from appliance.hub.recall import recall
 from appliance.hub.recorder import EventRecorder
 from appliance.hub.reports import Reports
@@ -29,13 +34,15 @@ from appliance.hub.status import Status
 from appliance.hub.summaries import Summaries
 from appliance.hub.tagtable import TagTable
 from appliance.hub.timekeeping import ClockWatch
-from appliance.hub.uplink import words_of
+from appliance.hub.upkeep import Upkeep
+from appliance.hub.uplink import SENSORS, words_of
 from appliance.link.roles import role_resolver
 from appliance.link.server import LinkServer
 from appliance.runtime.clock import MachineClocks
 from appliance.runtime.metrics import serve_metrics
 from appliance.runtime.notify import notify, watchdog_period_s
 from appliance.runtime.timekeeping import Timekeeper
+from appliance.storage.chain import JOURNAL_HASH, JOURNAL_SEQ
 from appliance.storage.store import open_store
 
 if TYPE_CHECKING:
@@ -86,8 +93,10 @@ async def run(
         recalled = await asyncio.to_thread(recall, path)
         hub = Hub(config, store, run_dir=run_dir, clock=keeper, watch=watch)
         await hub.prepare(recalled)
+        hub.offer_alarms(path, recalled)
         hub.hear(news)
         hub.offer_raw(path)
+        hub.offer_reads(path)
         try:
             await hub.serve()
         finally:
@@ -117,6 +126,7 @@ class Hub:
             run_dir / HUB_SOCKET, process="hub", role_of=role_resolver(config.roles)
         )
         self._recorder = EventRecorder(store, self._server.publish_event, clock=clock)
+        self._reads: Reads | None = None
         self._sources = Sources(config.sources, clock=clock, hear=self._recorder.tell)
         self._summaries = (
             None if config.uplink is None else Summaries(config.uplink.summary_period_s)
@@ -135,14 +145,15 @@ class Hub:
             self._store, self._sources.by_name.values(), self._table.numbers
         )
         await self._resume.tell()
-        alarms = AlarmEngine(
+        self._alarms = AlarmEngine(
             config.alarms,
             places_of(config, self._sources.by_name, self._table.numbers),
             now_s=clock.now_s(),
             utc_ns=clock.utc_ns(),
             recalled=recalled.alarms,
+            explain=Explaining(self._latest, self._table.numbers).of,
         )
-        assets = Assets(
+        self._assets = assets = Assets(
             config.assets,
             self._table.numbers,
             self._latest,
@@ -161,7 +172,7 @@ class Hub:
             store=self._store,
             window=self._server,
             recorder=self._recorder,
-            alarms=alarms,
+            alarms=self._alarms,
             assets=assets,
             reports=self._reports,
             demands=self._demands,
@@ -181,17 +192,37 @@ class Hub:
         self._acts = Acts(
             store=self._store,
             table=self._table,
-            alarms=alarms,
             recorder=self._recorder,
             clock=clock,
             status=self._status.tell,
         )
         self._acts.offer(self._server)
+        Upkeep(
+            assets,
+            self._recorder,
+            self._pipeline.hear,
+            clock=clock,
+            recalled=recalled.upkeep,
+        ).offer(self._server)
         offer_description(self._server, config)
         self._meet_inference()
         if config.initiators:
             self._meet_safety(own, recalled)
         self._tell_start(recalled)
+
+    def offer_alarms(self, buffer: Path, recalled: Recalled) -> None:
+        """Let people act on alarms; count from now on how good those are."""
+        self._buffer = buffer
+        metrics = Metrics(self._clock.utc_ns(), recalled.alarms)
+        self._recorder.on_record = metrics.add
+        AlarmActs(
+            self._alarms,
+            recorder=self._recorder,
+            clock=self._clock,
+            assets=self._assets,
+            metrics=metrics,
+            buffer=buffer,
+        ).offer(self._server)
 
     def offer_raw(self, buffer: Path) -> None:
         """Let a person here send raw data of this buffer to the cloud."""
@@ -204,6 +235,13 @@ class Hub:
                 hear=self._pipeline.hear,
                 clock=self._clock,
             )
+
+    def offer_reads(self, buffer: Path) -> None:
+        """Tell of the machine, and of what is declared as missing."""
+        self._reads = Reads(
+            self._config, buffer, self._clock, usage=lambda: self._store.usage
+        )
+        self._reads.offer(self._server)
 
     def hear(self, events: Iterable[Event]) -> None:
         """Take what happened before the pipeline was there."""
@@ -229,7 +267,9 @@ class Hub:
             start("reports", self._report())
             start("health", self._report_health())
             start("demands", self._demands.run())
+            start("anchor", self._anchor())
             start("watchdog", self._watchdog())
+            start("fill", self._note_fill())
             if self._config.metrics is not None:
                 listen = self._config.metrics.listen
                 start("metrics", serve_metrics(listen, self._status.figures))
@@ -300,8 +340,18 @@ class Hub:
                 self._gaps.note(gap)
         for event in recalled.events_of_gaps(now_ns):
             self._pipeline.hear(event)
+        head = recalled.journal
+        anchor: dict[str, str | int] = (
+            {} if head is None else {JOURNAL_SEQ: head.seq, JOURNAL_HASH: head.hash}
+        )
         self._pipeline.hear(
-            Event(EventKind.SYSTEM, "started", now_ns, "the hub has started")
+            Event(
+                EventKind.SYSTEM,
+                "started",
+                now_ns,
+                "the hub has started",
+                details=anchor,
+            )
         )
 
     async def _add_tags(self, tags: Sequence[Tag]) -> Mapping[TagId, int]:
@@ -323,7 +373,9 @@ class Hub:
         while True:
             await self._clock.sleep(ASK_S)
             self._sources.tick()
-            said = words_of(self._acts.processes.get("sync", {}))
+            told = self._acts.processes
+            said = words_of(told.get("sync", {}))
+            said |= words_of(told.get("inference", {}), SENSORS)
             for event in self._store.take_news():
                 self._pipeline.hear(event)
             own = SourceWord([Fault(each) for each in self._store.diagnostics])
@@ -334,6 +386,10 @@ class Hub:
         while True:
             await self._clock.sleep(NOTE_S)
             await self._resume.note()
+
+    async def _note_fill(self) -> None:
+        if self._reads is not None:
+            await self._reads.run()
 
     async def _report(self) -> None:
         while self._reports is not None:
@@ -346,6 +402,10 @@ class Hub:
             await self._clock.sleep(uplink.health_period_s)
             status = self._acts.processes.get("inference", {})
             self._reports.health(status.get("models", {}))
+
+    async def _anchor(self) -> None:
+        hear = self._pipeline.hear
+        await anchor_daily(self._buffer, hear, clock=self._clock)
 
     async def _watchdog(self) -> None:
         await self._server.wait_ready()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.domain.event import Event
+    from appliance.storage.chain import Head
 
 _ROLLUP_REASON = "the hub was killed before this period's roll-up was made"
 _NS = 1_000_000_000
@@ -22,16 +23,19 @@ _NS = 1_000_000_000
 
 @dataclass(slots=True)
 class Recalled:
-    """The last word on each alarm and anomaly, and on the events of safety.
+    """The last word on each alarm, anomaly and maintenance, and on safety's events.
 
-    `alarms` by alarm, `anomalies` by asset, `origins` the highest number by epoch.
-    `new_gaps` were declared and not told by an event yet.
+    `alarms` by alarm, `anomalies` and `upkeep` by asset, `origins` the highest number
+    by epoch. `new_gaps` were declared and not told by an event yet. `journal` is the
+    head of the chain over the event log.
     """
 
     alarms: dict[str, Event] = field(default_factory=dict)
     anomalies: dict[str, Event] = field(default_factory=dict)
+    upkeep: dict[str, Event] = field(default_factory=dict)
     origins: dict[str, int] = field(default_factory=dict)
     new_gaps: tuple[Gap, ...] = ()
+    journal: Head | None = None
 
     def events_of_gaps(self, time_ns: int) -> Iterator[Event]:
         """Yield an event for each gap that was not told yet."""
@@ -60,6 +64,8 @@ def recall(path: Path) -> Recalled:
         return Recalled(
             alarms=reader.last_words(EventKind.ALARM),
             anomalies=reader.last_words(EventKind.ANOMALY),
+            upkeep=reader.last_words(EventKind.MAINTENANCE),
             origins=reader.origins(),
             new_gaps=reader.untold_gaps(),
+            journal=reader.journal_head(),
         )

@@ -60,6 +60,8 @@ class EventRecorder:
         self._clock = clock
         self._chatter = Chatter()
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(WAITING_MAX)
+        self.on_record: Callable[[Event], None] | None = None
+        """Is told each event as it is recorded, in that order."""
         self._told = 0
         self._dropped = 0
 
@@ -136,6 +138,8 @@ class EventRecorder:
                 group.create_task(self._commit(waiting), name="hub.event")
 
     async def _commit(self, waiting: _Waiting) -> None:
+        if self.on_record is not None:
+            self.on_record(waiting.event)
         done = waiting.done
         try:
             seq = await self._store.append_event(waiting.event)

@@ -41,7 +41,8 @@ class HealthTrack:
     to that level, and the lower of both counts.
 
     An anomaly is declared when the score has been over the limit for `on_delay_s`,
-    and withdrawn when it has been within for as long. Remaining life is told only in
+    and withdrawn when it has been within the verdict's lower `anomaly_limit` for as
+    long. Remaining life is told only in
     an anomaly, for the indicator, or for the score where there is no failure level.
     `overlap_rows`: how many earlier windows a window shares its rows with.
     """
@@ -92,7 +93,9 @@ class HealthTrack:
         known = math.isfinite(verdict.score)
         value = verdict.score if self._failure_level is None else indicator
         if known:
-            self._decide(time_ns, beyond=verdict.beyond_limit)
+            ends = min(self._limit, verdict.anomaly_limit)
+            limit = ends if self._anomaly else self._limit
+            self._decide(time_ns, beyond=verdict.score > limit)
             self._path.add(life_h, value)
         return Health(
             asset=self._asset,

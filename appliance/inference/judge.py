@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from appliance.domain.batch import Text, batch_of, keep_alive
 from appliance.domain.health import (
     ANOMALY,
     ANOMALY_SCORE,
+    EXPLANATION,
     HEALTH_INDEX,
     LIFE_H,
     LIFE_HIGH_H,
@@ -22,12 +25,16 @@ from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
 from appliance.inference.asset import asset_model
 from appliance.inference.detector import Verdict
+from appliance.inference.explain import Explainer
 from appliance.inference.health import HealthTrack
+from appliance.inference.newest import Newest
+from appliance.inference.symptoms import quantities_of
+from appliance.inference.verdicts import Verdicts
 from appliance.inference.window import Windows
 from models.features import Mode, feature_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from appliance.config import AssetSettings, Config
     from appliance.domain.batch import Batch
@@ -66,18 +73,47 @@ class AssetJudge:
         self._windows = Windows(self._model, numbers)
         self._group = derived_group(asset.id)
         self._numbers = [numbers[TagId(f"{asset.id}/{each}")] for each in _TOLD]
-        self._hours = _Newest(numbers, asset.hour_meter)
-        self._indicator = _Newest(
+        self._explanation = numbers[TagId(f"{asset.id}/{EXPLANATION}")]
+        self._explainer = Explainer(
+            self._model, quantities_of(self._model, asset.quantities)
+        )
+        self._hours = Newest(numbers, asset.hour_meter)
+        self._indicator = Newest(
             numbers, None if asset.failure is None else asset.failure.tag
         )
         self._judging: tuple[BundleDetector, HealthTrack] | None = None
+        self._verdicts: Verdicts | None = None
+        self._maintained_ns: int | None = None
         self._told_bad = False
         self._told_cause = ""
+        # what the loop hears of while a thread judges, for the next window
+        self._news: deque[Callable[[], None]] = deque()
+
+    @property
+    def baseline_due(self) -> bool:
+        """Whether the model was learned before the last maintenance: learn anew."""
+        if self._judging is None or self._maintained_ns is None:
+            return False
+        return self._judging[0].trained_to_ns < self._maintained_ns
 
     @property
     def version(self) -> str | None:
         """The version of the model that judges, if there is one."""
         return None if self._judging is None else self._judging[0].version
+
+    @property
+    def mode_name(self) -> str:
+        """What the machine does; while it runs, in which of the learned modes."""
+        if self.mode is Mode.RUNNING and self._verdicts is not None:
+            return self._verdicts.mode
+        return str(self.mode)
+
+    @property
+    def diagnostics(self) -> tuple[dict[str, Any], ...]:
+        """What a person should see to: instruments, a mode or a repair not learned."""
+        verdicts, asset = self._verdicts, self._asset.id
+        found = () if verdicts is None else tuple(verdicts.diagnostics(asset))
+        return (*found, _relearn(asset)) if self.baseline_due else found
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -99,19 +135,40 @@ class AssetJudge:
             self.hop_s = min(asset.detection.hop_s, window_s)
             self._model = replace(self._model, window_s=window_s, hop_s=self.hop_s)
             self._windows = Windows(self._model, self._tag_numbers)
-        track = HealthTrack(
+        self._judging = detector, self._track(detector)
+        self._verdicts = Verdicts(detector, sensor_after_s=asset.sensors.after_s)
+        self._news.append(
+            partial(self._explainer.use, self._model, detector.examples())
+        )
+
+    def maintained(self, at_ns: int, what: str = "") -> None:
+        """Begin a new life: `what` was done. The same maintenance counts once.
+
+        The model stays until one is learned of the asset as it is now.
+        """
+        if self._maintained_ns is not None and at_ns <= self._maintained_ns:
+            return
+        self._maintained_ns = at_ns
+        self._news.append(partial(self._explainer.maintained, at_ns, what))
+        if self._judging is not None:
+            detector = self._judging[0]
+            self._judging = detector, self._track(detector)
+
+    def _track(self, detector: BundleDetector) -> HealthTrack:
+        asset = self._asset
+        return HealthTrack(
             asset.id,
             limit=detector.limit,
             failure_level=None if asset.failure is None else asset.failure.level,
             on_delay_s=asset.detection.on_delay_s,
             overlap_rows=math.ceil(self._model.window_s / self._model.hop_s) - 1,
         )
-        self._judging = detector, track
 
     def repeat(self) -> None:
         """Tell again what is told once: it may have been lost with the link."""
         self._told_bad = False
         self._told_cause = ""
+        self._explainer.repeat()
 
     def push(self, batch: Batch) -> None:
         """Gather a batch."""
@@ -135,14 +192,19 @@ class AssetJudge:
 
         Heavy: may run on a thread, but one at a time.
         """
+        while self._news:
+            self._news.popleft()()
         if self._judging is None:
+            self._learn(window)
             return None
         detector, track = self._judging
+        vector = None
         verdict = Verdict(math.nan, detector.limit)
         # gathered for the model before this one, it may be of another length
         own = math.isclose(window.duration_s, detector.window_s, abs_tol=1e-6)
-        if own and window.mode is Mode.RUNNING:
-            verdict = detector.judge(feature_vector(self._model, window))
+        if own and window.mode is Mode.RUNNING and self._verdicts is not None:
+            vector = feature_vector(self._model, window)
+            verdict = self._verdicts.judge(window, vector)
         self.windows_judged += 1
         health = track.observe(
             window.end_ns,
@@ -150,12 +212,27 @@ class AssetJudge:
             life_h=evidence.life_h,
             indicator=evidence.indicator,
         )
-        return self._batch(health, now_ns)
+        text = self._explainer.see(
+            window,
+            vector,
+            verdict,
+            health=health,
+            sensors=() if self._verdicts is None else self._verdicts.findings,
+        )
+        texts = self._cause(health)
+        if text is not None:
+            texts = (*texts, Text(self._explanation, health.time_ns, text))
+        return self._batch(health, now_ns, texts)
 
-    def _batch(self, health: Health, now_ns: int) -> Batch:
+    def _learn(self, window: Window) -> None:
+        """Learn what is usual while there is no model yet."""
+        if window.mode is Mode.RUNNING:
+            self._explainer.learn(window, feature_vector(self._model, window))
+
+    def _batch(self, health: Health, now_ns: int, texts: tuple[Text, ...]) -> Batch:
         known = math.isfinite(health.score)
         if not known and self._told_bad:
-            return keep_alive(self._group, now_ns)
+            return replace(keep_alive(self._group, now_ns), texts=texts)
         self._told_bad = not known
         values = np.array(_values(health) if known else [math.nan] * len(_TOLD))
         finite = np.isfinite(values)
@@ -167,7 +244,7 @@ class AssetJudge:
             quality=np.where(finite, Quality.GOOD, Quality.BAD),
             status=np.where(finite, 0, STATUS_BAD_NO_DATA),
             group=self._group,
-            texts=self._cause(health),
+            texts=texts,
         )
 
     def _cause(self, health: Health) -> tuple[Text, ...]:
@@ -177,30 +254,15 @@ class AssetJudge:
         return (Text(self._numbers[1], health.time_ns, health.cause),)
 
 
-class _Newest:
-    """The newest good value of a tag, and the mean of those since the last look."""
-
-    def __init__(self, numbers: Mapping[TagId, int], tag: str | None) -> None:
-        self._number = -1 if tag is None else numbers.get(TagId(tag), -1)
-        self.last = math.nan
-        self._sum = 0.0
-        self._count = 0
-
-    def push(self, batch: Batch) -> None:
-        if self._number < 0 or batch.historical:
-            return
-        good = (batch.tag == self._number) & (batch.quality == Quality.GOOD)
-        values = batch.value[good]
-        if len(values):
-            self.last = float(values[-1])
-            self._sum += float(values.sum())
-            self._count += len(values)
-
-    def mean_and_forget(self) -> float:
-        """Return the mean since the last call; the newest value if there was none."""
-        mean = self._sum / self._count if self._count else self.last
-        self._sum, self._count = 0.0, 0
-        return mean
+def _relearn(asset: str) -> dict[str, Any]:
+    """Return what is to be done after maintenance, as the fields of a `Diagnostic`."""
+    return {
+        "key": f"baseline {asset}",
+        "message": f"{asset} is judged by a model of before its last maintenance",
+        "remedy": f"let it run as it should, then: wheeltapper learn {asset}",
+        "priority": "low",
+        "tags": [],
+    }
 
 
 def _values(health: Health) -> list[float]:

@@ -1,9 +1,11 @@
 """Remaining life: when a path of degradation first reaches the failure level.
 
 Whether an indicator (vibration velocity, or the score) rises at all is judged by
-`trend`. Only if it does are the two ways in which damage grows (a line in the
-logarithm from an onset; a base and a growing part) weighed against each other, and
-the distribution of the first passage drawn from both.
+`trend`; what was before a jump (`jump`) does not count. Only if it rises are the two
+ways in which damage grows (a line in the logarithm from an onset; a base and a growing
+part) weighed against each other, and the distribution of the first passage drawn from
+both. It is told when all of its interval lies within `REACH` times the past: further
+ahead, the shape of the growth is a guess.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 
 from appliance.domain.health import RemainingLife
 from appliance.inference.growth import best_residual, curve_passages, fit_curves
+from appliance.inference.jump import best_jump
 from appliance.inference.trend import (
     PARAMETERS,
     RESOLUTION,
@@ -27,11 +30,14 @@ from appliance.inference.trend import (
 
 if TYPE_CHECKING:
     from appliance.inference.growth import Curves
+    from appliance.inference.jump import Jump
     from appliance.inference.trend import Lines
     from models.features.asset import FloatColumn
 
 CONFIDENCE = 0.8
 MAX_POINTS = 240
+REACH = 5.0
+"""How many times the hours that were seen are told ahead, at most."""
 
 _MIN_POINTS = 8
 _MIN_INDEPENDENT = 5.0
@@ -87,30 +93,50 @@ class DegradationPath:
         """Return the remaining life, or None without evidence that the path rises.
 
         Evidence is a slope above 0 that a healthy path would show with a chance of
-        one in a thousand, given how much its noise resembles itself.
+        one in a thousand, given how much its noise resembles itself, and an interval
+        that ends within `REACH` times the past. A jump begins the past again.
         """
-        if len(self._points) < _MIN_POINTS:
-            return None
+        while len(self._points) >= _MIN_POINTS:
+            past, lines = self._straightened()
+            if not rises(past, lines, false_evidence=_FALSE_EVIDENCE):
+                return None
+            curves = fit_curves(past)
+            residual = lines.residual[lines.best]
+            if curves.squares.min() < lines.squares[lines.best]:
+                residual = best_residual(past, curves)
+            jump = best_jump(past.hours, past.log_value)
+            if jump is None or not self._is_clear(jump, lines, curves):
+                past = past._replace(independent=self._independent(residual))
+                return self._told(past, lines, curves, confidence=confidence)
+            del self._points[: jump.first]
+        return None
+
+    def _straightened(self) -> tuple[Past, Lines]:
+        """Return the past and the lines through it, wild points held down."""
         hours, log_value = (np.array(each) for each in zip(*self._points, strict=True))
         weight = np.ones(len(hours))
         lines = fit_lines(hours, log_value, weight)
         for _ in range(2):
             weight = mild_weight(lines.residual[lines.best])
             lines = fit_lines(hours, log_value, weight)
-        past = Past(hours, log_value, weight, float(len(hours)))
-        if not rises(past, lines, false_evidence=_FALSE_EVIDENCE):
-            return None
-        curves = fit_curves(past)
-        residual = lines.residual[lines.best]
-        if curves.squares.min() < lines.squares[lines.best]:
-            residual = best_residual(past, curves)
-        past = past._replace(independent=self._independent(residual))
+        return Past(hours, log_value, weight, float(len(hours))), lines
+
+    def _is_clear(self, jump: Jump, lines: Lines, curves: Curves) -> bool:
+        squares = min(float(lines.squares.min()), float(curves.squares.min()))
+        likeness = len(self._points) / self._independent(jump.residual)
+        return jump.is_clear(squares, likeness)
+
+    def _told(
+        self, past: Past, lines: Lines, curves: Curves, *, confidence: float
+    ) -> RemainingLife | None:
         if past.independent < _MIN_INDEPENDENT:
             return None
         if not rises(past, lines, false_evidence=_FALSE_EVIDENCE):
             return None
         left_h = self._passages(past, lines, curves) - self._latest_h
-        return _interval(np.maximum(left_h, 0.0), confidence)
+        life = _interval(np.maximum(left_h, 0.0), confidence)
+        seen_h = self._latest_h - float(past.hours[0])
+        return life if life.high_h <= REACH * seen_h else None
 
     def _independent(self, residual: FloatColumn) -> float:
         """Return how many independent points the points are worth.

@@ -163,6 +163,7 @@ class Session:
         for asset in self._judges:
             await self._load(asset)
         async with companions() as tasks:
+            tasks.start(self._recall_upkeep(), name="inference.upkeep")
             tasks.start(self._tell_status(), name="inference.status")
             for asset in self._judges:
                 tasks.start(self._judge(asset), name=f"inference.judge.{asset}")
@@ -177,6 +178,8 @@ class Session:
                         judge.push(batch)
                 case EventMessage(kind=EventKind.MODEL, name="activate", pending=False):
                     await self._load(str(news.details.get("asset")))
+                case EventMessage(kind=EventKind.MAINTENANCE, pending=False):
+                    self._begin_lives({news.asset: news.details})
                 case Lost():
                     self._batches_lost += news.batches
                     log.warning("too slow: %d batches were lost", news.batches)
@@ -188,6 +191,19 @@ class Session:
         detector = await self._models.active(asset)
         if detector is not None and detector.version != judge.version:
             judge.use(detector)
+
+    async def _recall_upkeep(self) -> None:
+        """Hear of the maintenance that was done while we were not there."""
+        try:
+            self._begin_lives(await self._link.request("asset.upkeep"))
+        except LinkRefusedError as error:
+            log.warning("the hub does not tell of maintenance: %s", error)
+
+    def _begin_lives(self, upkeep: Mapping[str, Mapping[str, Any]]) -> None:
+        for asset, done in upkeep.items():
+            judge, at_ns = self._judges.get(asset), done.get("at_ns")
+            if judge is not None and isinstance(at_ns, int):
+                judge.maintained(at_ns, str(done.get("what") or ""))
 
     async def _judge(self, asset: str) -> None:
         judge = self._judges[asset]
@@ -219,7 +235,9 @@ class Session:
             "models": {a: j.version for a, j in judges if j.version is not None},
             "without_model": [a for a, j in judges if j.version is None],
             "refused": dict(self._models.refused),
-            "modes": {asset: str(judge.mode) for asset, judge in judges},
+            "baseline_due": [a for a, j in judges if j.baseline_due],
+            "modes": {asset: judge.mode_name for asset, judge in judges},
+            "diagnostics": [each for _, judge in judges for each in judge.diagnostics],
             "batches_lost": self._batches_lost,
             **{name: sum(each[name] for each in counters) for name in names},
         }

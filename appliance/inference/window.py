@@ -8,6 +8,7 @@ at most until `hold_s` after its last confirmation.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -61,6 +62,7 @@ class Windows:
         self._alive_until_ns = np.full(len(self._tags), _NEVER_NS, dtype=np.int64)
         self._burst: tuple[int, Waveform] | None = None
         self._running_since_ns: int | None = None
+        self._start_seen = False
         self._began_ns: int | None = None
         self._ended_ns: int = _NEVER_NS
 
@@ -167,18 +169,26 @@ class Windows:
             received_ns, waveform = self._burst
             if start_ns < received_ns:
                 waveforms[self.model.waveform_tag] = waveform
+        mode = self._mode(steps, start_ns, end_ns)
         return Window(
             asset=self.model.asset,
             start_ns=start_ns,
             end_ns=end_ns,
-            mode=self._mode(steps, start_ns, end_ns),
+            mode=mode,
             tags=self._tags,
             slot=steps.slot,
             start_s=(steps.start_ns - start_ns) / _NS,
             end_s=(steps.end_ns - start_ns) / _NS,
             value=steps.value,
             waveforms=waveforms,
+            running_s=self._running_s(end_ns),
         )
+
+    def _running_s(self, end_ns: int) -> float:
+        since_ns = self._running_since_ns
+        if since_ns is None or not self._start_seen:
+            return math.nan
+        return (end_ns - since_ns) / _NS
 
     def _mode(self, steps: Steps, start_ns: int, end_ns: int) -> Mode:
         """Say what the machine did; running must be proved for the whole window."""
@@ -198,6 +208,9 @@ class Windows:
         followed = self._ended_ns >= start_ns
         if since_ns > start_ns or not followed or self._running_since_ns is None:
             self._running_since_ns = since_ns
+            # a gap before it, or the window's begin, may have hidden when it started
+            stood = finish[~above]
+            self._start_seen = bool(len(stood)) and int(stood[-1]) == since_ns
         settled_ns = self._running_since_ns + round(running.settle_s * _NS)
         return Mode.RUNNING if settled_ns <= start_ns else Mode.STARTING
 
@@ -217,6 +230,7 @@ def _tags_of(model: AssetModel) -> tuple[TagId, ...]:
         tags.append(model.speed_tag)
     if model.running is not None:
         tags.append(model.running.tag)
+    tags += model.mode_tags + model.context_tags
     return tuple(dict.fromkeys(tags))
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from appliance.storage import records
+from appliance.storage.chain import verify_chain
 from appliance.storage.chunks import Codec, unpack_segment
 from appliance.storage.counters import PENDING, account_of
 from appliance.storage.packing import DamagedError
@@ -44,6 +45,9 @@ def audit(connection: sqlite3.Connection) -> Iterator[str]:
         yield f"{lost} stored samples are neither there nor declared as lost"
     for stream in Stream:
         yield from _audit_stream(connection, stream, counters)
+    chain = verify_chain(connection)
+    if chain.problem:
+        yield f"journal: {chain.problem}"
 
 
 def damaged_blocks(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:

@@ -52,10 +52,13 @@ if TYPE_CHECKING:
 
 REASON = "damaged, and not to be salvaged"
 LATER = frozenset(
-    {"segment", "times", "chunk", "preview", "waveform", "text", "event"}
+    {"segment", "times", "chunk", "preview", "waveform", "text", "event", "chain"}
     | {f"outbox_{stream}" for stream in Stream}
 )
-"""Tables that may be large: they are salvaged while the hub goes on."""
+"""Tables that may be large: they are salvaged while the hub goes on.
+
+The chain is not: it begins anew, and what is salvaged of events lies before it.
+"""
 _OWN = frozenset({"meta", "counter", "schema", "derived", "sqlite_sequence"})
 _QUOTA_BYTES = 2**40  # retention, not the rescue, brings it under its quota
 _SPARE_NUMBERS = 2**20

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from appliance.domain.batch import Text, Waveform
 from appliance.domain.era import corrected
+from appliance.domain.event import EventKind
 from appliance.domain.sample import Quality
 from appliance.domain.tag import Tag, TagId
+from appliance.storage.chain import anchors_broken, head, verify_chain
 from appliance.storage.chunks import Codec, Columns
 from appliance.storage.clock import corrected_columns, read_offsets, stamped_spans
 from appliance.storage.connection import SQLITE_ERRORS, StoreOpenError
@@ -23,24 +26,31 @@ from appliance.storage.history import (
     history_of,
     statement_for,
 )
+from appliance.storage.journal import (
+    event_of,
+    of_kind,
+    oldest_ns,
+    recent,
+    verdicts,
+)
 from appliance.storage.packing import DamagedError
 from appliance.storage.reading import connect_to_read
 from appliance.storage.records import (
     WAVEFORM_POINTS,
-    event_of_row,
     read_counters,
     read_gaps,
 )
 from appliance.storage.remembered import read_origins, read_words
-from appliance.wire.outbox import EventRow, Stream, decode_row
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from appliance.domain.era import ClockOffset
-    from appliance.domain.event import Event, EventKind, Gap
+    from appliance.domain.event import Event, Gap
+    from appliance.domain.verdict import Verdict
+    from appliance.storage.chain import Head, Verified
     from appliance.storage.history import History
 
 _FOR_EVER_NS = 2**63 - 1
@@ -173,14 +183,65 @@ class BufferReader:
             self._widest(from_ns, to_ns),
         )
         offsets = self.clock_offsets()
-        events = (_event_of(content) for (content,) in rows)
+        events = (event_of(content) for (content,) in rows)
         meant = (replace(e, time_ns=corrected(e.time_ns, offsets)) for e in events)
         return tuple(event for event in meant if from_ns <= event.time_ns <= to_ns)
+
+    def recent_events(
+        self,
+        limit: int,
+        *,
+        before_seq: int | None = None,
+        kinds: Sequence[str] = (),
+        alarm: str = "",
+    ) -> list[tuple[int, Event]]:
+        """Return the newest events below a number, newest first, each with its own.
+
+        Of `kinds`, and of the one `alarm`, where they are given.
+        """
+        found = recent(
+            self._connection, limit, before_seq=before_seq, kinds=kinds, alarm=alarm
+        )
+        offsets = self.clock_offsets()
+        return [
+            (seq, replace(event, time_ns=corrected(event.time_ns, offsets)))
+            for seq, event in found
+        ]
+
+    def oldest_event_ns(self) -> int | None:
+        """Return the time of the first event that is recorded, as stamped."""
+        return oldest_ns(self._connection)
+
+    def events_of_kind(self, kind: EventKind) -> Iterator[Event]:
+        """Yield the events of a kind, as stamped, in the order of their commits."""
+        return of_kind(self._connection, kind)
+
+    def journal_head(self) -> Head | None:
+        """Return the newest link of the chain over the events."""
+        return head(self._connection)
+
+    def verify_journal(self, anchors: Iterable[Event] = ()) -> Verified:
+        """Walk over the chain; hold it against `anchors`, and against its own."""
+        self._connection.execute("BEGIN")
+        try:
+            found = verify_chain(self._connection)
+            if not found.problem:
+                own = of_kind(self._connection, EventKind.SYSTEM)
+                broken = anchors_broken(chain(anchors, own), self._connection)
+                if broken is not None:
+                    found = replace(found, broken_seq=broken[0], problem=broken[1])
+        finally:
+            self._connection.execute("ROLLBACK")
+        return found
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Return what people judged of alarms and anomalies, oldest first."""
+        return tuple(verdicts(self._connection))
 
     def last_words(self, kind: EventKind) -> dict[str, Event]:
         """Return the last event of each alarm (by its id) or anomaly (by asset)."""
         words = read_words(self._connection, kind)
-        return {subject: _event_of(content) for subject, content in words.items()}
+        return {subject: event_of(content) for subject, content in words.items()}
 
     def origins(self) -> dict[str, int]:
         """Return the highest number heard of each other process's epoch."""
@@ -237,9 +298,3 @@ class BufferReader:
             "SELECT id FROM tag WHERE name = ?", (tag,)
         ).fetchone()
         return 0 if row is None else int(row[0])
-
-
-def _event_of(content: bytes) -> Event:
-    row = decode_row(Stream.EVENT, content)
-    assert isinstance(row, EventRow), "the event stream has rows of this kind alone"
-    return event_of_row(row)

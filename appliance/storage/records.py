@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from appliance.domain.event import Event, EventKind, Gap
 from appliance.domain.tag import TagId
+from appliance.storage.chain import link
 from appliance.storage.remembered import note_event
 from appliance.wire.outbox import EventRow, GapRow, Stream, encode_row
 
@@ -143,6 +144,7 @@ def insert_event(
         "INSERT INTO event VALUES (?, ?, ?, ?)",
         (seq, event.time_ns, event.kind, content),
     )
+    link(connection, seq, content)
     counted[EVENT_BYTES] += len(content) + ROW_BYTES
     note_event(connection, event, content)
     return int(seq)

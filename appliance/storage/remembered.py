@@ -1,8 +1,8 @@
 """What the event log leaves to be remembered, committed with the events themselves.
 
-The last word on each alarm and anomaly, the highest number of each other process's
-epoch, and the gaps that no event tells yet: a start reads these few rows, however
-long the log is.
+The last word on each alarm, anomaly and maintenance, the highest number of each other
+process's epoch, and the gaps that no event tells yet: a start reads these few rows,
+however long the log is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def note_event(connection: sqlite3.Connection, event: Event, content: bytes) -> 
     match event.kind:
         case EventKind.ALARM:
             _note_word(connection, event.kind, str(details.get("id")), content)
-        case EventKind.ANOMALY:
+        case EventKind.ANOMALY | EventKind.MAINTENANCE:
             _note_word(connection, event.kind, event.asset, content)
         case EventKind.GAP:
             names = ("from_ns", "to_ns", "count", "reason")

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from appliance.domain.event import EventKind, Gap
+from appliance.storage.chain import keep_digest
 from appliance.storage.records import (
     DROPPED,
     EVENT_BYTES,
@@ -94,7 +95,8 @@ def drop_oldest(connection: sqlite3.Connection, table: str, limit_bytes: int) ->
 def drop_events(connection: sqlite3.Connection, limit_bytes: int) -> int:
     """Drop about `limit_bytes` of the oldest ordinary events; return how many.
 
-    Only from the log here: what the cloud was promised of them still waits for it.
+    Only from the log here: what the cloud was promised of them still waits for it,
+    and their links stay in the chain.
     """
     marks = ", ".join("?" * len(ORDINARY))
     rows = connection.execute(
@@ -106,6 +108,9 @@ def drop_events(connection: sqlite3.Connection, limit_bytes: int) -> int:
     if not dropped:
         return 0
     times = [row[2] for row in dropped]
+    for seq, *_ in dropped:
+        content = "SELECT content FROM event WHERE seq = ?"
+        keep_digest(connection, seq, connection.execute(content, (seq,)).fetchone()[0])
     connection.executemany(
         "DELETE FROM event WHERE seq = ?", [(row[0],) for row in dropped]
     )

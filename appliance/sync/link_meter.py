@@ -108,7 +108,7 @@ class LinkMeter:
         if self.rtt_s is None:
             return STALLED_MAX_S
         patience_s = max(self.rtt_s * STALLED_ROUNDS, STALLED_MIN_S)
-        return min(patience_s * 2**self._stalls, STALLED_MAX_S)
+        return min(patience_s * (1 << self._stalls), STALLED_MAX_S)
 
     def stalled(self) -> None:
         """Note that an answer was given up: the link may have become a slow one."""

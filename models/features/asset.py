@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from appliance.domain.batch import Waveform
     from appliance.domain.tag import Tag, TagId
     from models.features.bearing import BearingGeometry
+    from models.features.zones import SeverityClass
 
 FloatColumn: TypeAlias = NDArray[np.float64]
 SlotColumn: TypeAlias = NDArray[np.int64]
@@ -49,7 +50,9 @@ class AssetModel:
 
     `tags` give the process statistics. The waveform (m/s²) gives the vibration
     features; `speed_tag` (rpm) and `bearing` together add the defect lines, `band_hz`
-    is where the envelope is taken (None: `vibration.default_band_hz`). A value holds
+    is where the envelope is taken (None: `vibration.default_band_hz`). `gear_teeth`
+    and `blades` are of the wheels on that shaft. `mode_tags` tell the mode and are not
+    scored for that, nor are `context_tags`, which help to name a fault. A value holds
     for `hold_s` after its last confirmation; from there on there is a gap.
     """
 
@@ -63,6 +66,11 @@ class AssetModel:
     speed_tag: TagId | None = None
     bearing: BearingGeometry | None = None
     band_hz: tuple[float, float] | None = None
+    gear_teeth: int | None = None
+    blades: int | None = None
+    severity: SeverityClass | None = None
+    mode_tags: tuple[TagId, ...] = ()
+    context_tags: tuple[TagId, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.hop_s <= self.window_s:
@@ -84,7 +92,8 @@ class Window:
     Columns of equal length, sorted by `slot` (the position in `tags`) and time: from
     `start_s` to `end_s` (seconds after the window's begin) the tag had `value`. Only
     good, confirmed values are there; what is missing is a gap. `waveforms` hold the
-    newest good burst received within the window.
+    newest good burst received within the window. `running_s` is how long the machine
+    had run by the end; NaN where its start was not seen.
     """
 
     asset: str
@@ -97,6 +106,7 @@ class Window:
     end_s: FloatColumn
     value: FloatColumn
     waveforms: Mapping[TagId, Waveform] = field(default_factory=dict)
+    running_s: float = math.nan
 
     @property
     def duration_s(self) -> float:

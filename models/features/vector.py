@@ -10,28 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from appliance.domain.tag import TagId
+from models.features.burst import burst_features, burst_quantities
 from models.features.steps import STATISTICS, step_statistics
-from models.features.vibration import (
-    burst_measures,
-    envelope_spectrum,
-    is_measurable,
-    line_levels_db,
-)
+from models.modes import mode_features, running_feature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from appliance.domain.batch import Waveform
     from models.features.asset import AssetModel, FloatColumn, Window
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 """Raised whenever the same window would give another number."""
 
 MIN_COVERAGE = 0.5
 """A tag known for less than this part of a window has no statistics in it."""
-
-BURST_FEATURES = ("velocity_rms", "rms", "kurtosis", "crest_factor")
-LINE_FEATURES = ("bpfo", "bpfi", "bsf", "ftf")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +39,14 @@ class FeatureVector:
 def feature_names(model: AssetModel) -> tuple[str, ...]:
     """Return the names in their fixed order, `tag:quantity`.
 
-    Units: the tag's own for mean, std and range, that per second for slope;
-    `velocity_rms` mm/s, `rms` m/s², the lines dB, the others pure numbers.
+    Units: the tag's own for mean, std and range, that per second for slope; those of
+    the burst as `burst_quantities` says.
     """
     names = [f"{tag.id}:{each}" for tag in model.tags for each in STATISTICS]
-    if model.waveform_tag is not None:
-        lines = LINE_FEATURES if model.has_lines else ()
-        names += [f"{model.waveform_tag}:{each}" for each in (*BURST_FEATURES, *lines)]
+    names += [f"{model.waveform_tag}:{each}" for each in burst_quantities(model)]
+    names += mode_features(model.mode_tags)
+    if model.running is not None:
+        names.append(running_feature(model.running.tag))
     return tuple(names)
 
 
@@ -65,7 +58,7 @@ def tag_of(feature: str) -> TagId:
 def feature_vector(model: AssetModel, window: Window) -> FeatureVector:
     """Compute all features of a window. A tag the window lacks is a gap."""
     place = {tag: slot for slot, tag in enumerate(window.tags)}
-    statistics, coverage = step_statistics(window), window.coverage()
+    statistics, coverage = step_statistics(window, model.hop_s), window.coverage()
     rows = np.array([place.get(tag.id, -1) for tag in model.tags], dtype=np.int64)
     known = _known(rows, coverage)
     table = np.full((len(rows), len(STATISTICS)), np.nan)
@@ -80,10 +73,28 @@ def feature_vector(model: AssetModel, window: Window) -> FeatureVector:
             slot = place[model.speed_tag]
             if coverage[slot] >= MIN_COVERAGE:
                 speed_rpm = float(statistics[slot, 0])
-        burst = _burst_features(model, waveform, speed_rpm)
+        burst = burst_features(model, waveform, speed_rpm)
         values = np.concatenate((values, burst))
         seen = np.concatenate((seen, np.full(len(burst), float(waveform is not None))))
+    if model.mode_tags:
+        told = [place.get(tag, -1) for tag in model.mode_tags]
+        part = _known(np.array(told, dtype=np.int64), coverage)
+        values = np.concatenate((values, _mode_values(told, part, statistics)))
+        seen = np.concatenate((seen, part, part))
+    if model.running is not None:
+        values, seen = np.append(values, window.running_s), np.append(seen, 1.0)
     return FeatureVector(feature_names(model), values, seen)
+
+
+def _mode_values(
+    slots: Sequence[int], known: FloatColumn, statistics: FloatColumn
+) -> FloatColumn:
+    """Return the mode tags' means, then their ranges."""
+    columns = [STATISTICS.index("mean"), STATISTICS.index("range")]
+    table = np.full((len(slots), 2), np.nan)
+    enough = known >= MIN_COVERAGE
+    table[enough] = statistics[np.array(slots)[enough]][:, columns]
+    return table.T.reshape(-1)
 
 
 def _known(rows: np.ndarray, coverage: FloatColumn) -> FloatColumn:
@@ -91,22 +102,3 @@ def _known(rows: np.ndarray, coverage: FloatColumn) -> FloatColumn:
     present = rows >= 0
     known[present] = coverage[rows[present]]
     return known
-
-
-def _burst_features(
-    model: AssetModel, waveform: Waveform | None, speed_rpm: float
-) -> Sequence[float]:
-    count = len(BURST_FEATURES) + (len(LINE_FEATURES) if model.has_lines else 0)
-    if waveform is None:
-        return [math.nan] * count
-    points, rate_hz = waveform.points, waveform.sample_rate_hz
-    measures = burst_measures(points, rate_hz)
-    if not model.has_lines or model.bearing is None:
-        return measures
-    if not is_measurable(points, rate_hz) or not speed_rpm > 0.0:
-        return [*measures, *[math.nan] * len(LINE_FEATURES)]
-    envelope = envelope_spectrum(points, rate_hz, band_hz=model.band_hz)
-    return [
-        *measures,
-        *line_levels_db(envelope, model.bearing.frequencies(speed_rpm)),
-    ]

@@ -55,7 +55,7 @@ def burst_measures(
     return BurstMeasures(
         velocity_rms_mm_s=velocity,
         acceleration_rms_m_s2=rms,
-        kurtosis=float(np.dot(square, square)) / len(square) / mean_square**2,
+        kurtosis=float(np.sum(square * square)) / len(square) / mean_square**2,
         crest_factor=math.sqrt(float(square.max())) / rms,
     )
 
@@ -87,7 +87,7 @@ def velocity_rms_mm_s(points: NDArray[np.floating], sample_rate_hz: float) -> fl
     last = math.floor(high_hz / resolution_hz)
     omega = 2.0 * math.pi * resolution_hz * np.arange(first, last + 1)
     total = float(np.sum(power[first : last + 1] / omega**2))
-    mean_square = 2.0 * total / (len(points) * float(np.dot(hann, hann)))
+    mean_square = 2.0 * total / (len(points) * float(np.sum(hann * hann)))
     return 1000.0 * math.sqrt(mean_square)
 
 

@@ -51,7 +51,8 @@ def _learn(table: Path, settings: Path, out: Path) -> dict[str, object]:
         "rows": manifest.rows,
         "features": len(manifest.features),
         "dropped": manifest.dropped,
-        "raw_limit": manifest.calibration.raw_limit,
+        "modes": [mode.name for mode in manifest.modes],
+        "raw_limit": max(mode.raw_limit for mode in manifest.modes),
         "parity_max": manifest.parity_max,
     }
 

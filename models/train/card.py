@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from models.bundle import Manifest
+    from models.bundle import Manifest, ModeCard
     from models.train.settings import TrainingSettings
 
 _ENOUGH_INDEPENDENT = 30
 
 
-def card_of(manifest: Manifest, settings: TrainingSettings, *, components: int) -> str:
+def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
     """Return the card as Markdown."""
     independent = manifest.rows / (1 + settings.overlap_rows)
     lines = [
         f"# {manifest.asset}: anomaly model {manifest.version}",
         "",
         (
-            f"Distance from normal of a {settings.kind}: PCA with {components} "
-            f"components on {len(manifest.features)} features; T² and SPE joined in "
-            f"one score. Higher is worse; above {manifest.limit:g} is an anomaly."
+            f"Distance from normal of a {settings.kind}, on "
+            f"{len(manifest.features)} features: what the tags are now and how they "
+            "fit together (`short`), and their levels and spreads over the window "
+            "(T² and SPE), joined in one score. Higher is worse; above "
+            f"{manifest.limit:g} somebody should look."
         ),
         "",
         "## What it was learned from",
@@ -32,32 +34,40 @@ def card_of(manifest: Manifest, settings: TrainingSettings, *, components: int) 
         (
             f"- From {manifest.trained_from:%Y-%m-%d %H:%M:%S} to "
             f"{manifest.trained_to:%Y-%m-%d %H:%M:%S} UTC, "
-            f"modes: {', '.join(manifest.modes)}."
+            f"modes: {', '.join(_mode(mode) for mode in manifest.modes)}."
         ),
         *([f"- {settings.source}"] if settings.source else []),
         (
             "- The period was taken as healthy because somebody said so; "
             "nothing here proves it."
         ),
+        *_suspects(manifest),
         *_caution(independent),
         "",
         "## The limit",
         "",
         (
-            f"- {manifest.calibration.held_out_rows} scores of rows held out in "
-            f"{manifest.calibration.blocks} contiguous blocks; "
+            f"- {sum(mode.held_out_rows for mode in manifest.modes)} scores of rows "
+            f"held out in {_listed(manifest.calibration.blocks)} contiguous blocks; "
             f"{manifest.calibration.tail}, from the "
-            f"{manifest.calibration.tail_quantile:.0%} quantile."
+            f"{manifest.calibration.tail_quantile:.0%} quantile to "
+            f"{manifest.calibration.probability:.1e} per window: "
+            f"{manifest.calibration.false_alarms_per_week:g} false alarms a week."
         ),
         (
-            f"- Safety factor {manifest.calibration.safety_factor:.2f}, larger the "
-            "fewer independent windows there were."
+            f"- Safety factor {max(m.safety_factor for m in manifest.modes):.2f}, "
+            "larger the fewer independent windows there were."
+        ),
+        *(
+            f"- {mode.name}: the state is abnormal from {mode.anomaly_limit:.2f} on "
+            f"and normal again below {mode.normal_limit:.2f}."
+            for mode in manifest.modes
         ),
         (
             "- Small spreads are not believed: each feature has a floor from its "
             "instrument's range and its own size."
         ),
-        f"- ONNX against scikit-learn: at most {manifest.parity_max:.1e} of the span.",
+        f"- ONNX against the trainer: at most {manifest.parity_max:.1e} of the span.",
         "",
         "## Features left out",
         "",
@@ -67,13 +77,34 @@ def card_of(manifest: Manifest, settings: TrainingSettings, *, components: int) 
         "## What it cannot do",
         "",
         (
-            "- It knows one mode of running and the load it saw; another load is an "
+            "- It knows the modes and loads it saw; another load within a mode is an "
             "anomaly to it."
         ),
         "- A window with a missing feature has no score.",
         "- The contributions tell which tag differs, not why.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _listed(blocks: tuple[int, ...]) -> str:
+    return ", ".join(map(str, blocks))
+
+
+def _mode(mode: ModeCard) -> str:
+    return f"{mode.name} ({mode.rows} windows)"
+
+
+def _suspects(manifest: Manifest) -> list[str]:
+    count = sum(mode.suspect_rows for mode in manifest.modes)
+    if not count:
+        return []
+    return [
+        (
+            f"- **Not all of it looked healthy**: {count} windows were far off the "
+            "others and were left out. Look at what happened then; learn again "
+            "without it."
+        )
+    ]
 
 
 def _caution(independent: float) -> list[str]:

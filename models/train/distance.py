@@ -1,89 +1,176 @@
-"""How far a row is from what is normal: PCA, T² and SPE in one number.
+"""How far a row is from what is normal: two distances, three parts, one number.
 
-T² weighs what moves together as it usually does, SPE what does not (Jackson and
-Mudholkar 1979). Both are joined in one quadratic form (Yue and Qin 2001), whose root
-is the score: it grows in proportion to the deviation.
+`short` looks at what the tags are now, and at how they fit together now; a broken
+relation shows at once. The other two look at levels and spreads over the window: `t2`
+along the directions in which normal windows differ, `spe` across them (Jackson and
+Mudholkar 1979, here with every direction by its own variance). Each is a quadratic
+form, and so is their mean: what a feature adds to it can be told exactly.
+
+A healthy machine wanders: it warms up, its load drifts. Directions in which the means
+of successive parts of the training differ are believed to differ more, later.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.covariance import ledoit_wolf_shrinkage
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
+
+from models.train.shrink import shrinkage_by_likelihood
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from models.features.asset import FloatColumn
     from models.features.table import FloatTable
 
-_ROWS_PER_COMPONENT = 5
+SHORT = "last"
+"""The quantity that `short` looks at; all others are looked at over the window."""
+
+WANDER_PARTS = 10
+WANDER_AHEAD = 50.0
+"""Training that drifts by its whole length's rise R has parts that vary by R²/12; 50
+of that is (2 R)²: a drift may go on for as long again, either way."""
+
+_ROWS_PER_PART = 4
 _EXPLAINED = 0.9
+_TINY = 1e-6  # of a variance of 1: a direction that never varied
 
 
-class Distances(NamedTuple):
-    """Per row: score, T² and SPE [n], contributions [n, features]."""
+class Answers(NamedTuple):
+    """Per row: score [n], detectors [n, detectors], the others [n, features]."""
 
     score: FloatColumn
-    t2: FloatColumn
-    spe: FloatColumn
+    detectors: FloatTable
     contributions: FloatTable
+    shift: FloatTable
+
+
+class Forms(NamedTuple):
+    """The parts as matrices [features, features]: a part is |z · form|."""
+
+    short: FloatTable
+    t2: FloatTable
+    spe: FloatTable
+
+
+class Scales(NamedTuple):
+    """A factor for each of the parts."""
+
+    short: float = 1.0
+    t2: float = 1.0
+    spe: float = 1.0
+
+
+_EVEN = Scales()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DistanceModel:
-    """A fitted scaler and PCA, the shrunk variances of its components, the weights.
+    """What is usual, the spreads that are believed, and the parts' forms.
 
-    `t2_unit` and `spe_unit` make T² and SPE comparable; `limit` scales the score.
+    `weights` scale the forms so that their squares add up to the score's; `levels`
+    scale each part to its own limit.
     """
 
-    scaler: StandardScaler
-    pca: PCA
-    variance: FloatColumn
-    t2_unit: float = 1.0
-    spe_unit: float = 1.0
-    limit: float = 1.0
+    center: FloatColumn
+    scale: FloatColumn
+    forms: Forms
+    weights: Scales = _EVEN
+    levels: Scales = _EVEN
+
+    detectors: ClassVar[tuple[str, ...]] = Forms._fields
 
     @property
-    def form(self) -> FloatTable:
-        """The symmetric root of the quadratic form: score = |(z - centre) · form|."""
-        axes = self.pca.components_
-        along = (axes.T / np.sqrt(self.variance * self.t2_unit)) @ axes
-        across = (np.eye(axes.shape[1]) - axes.T @ axes) / np.sqrt(self.spe_unit)
-        return np.asarray((along + across) / self.limit, dtype=np.float64)
+    def constants(self) -> dict[str, FloatTable]:
+        """What the graph needs of this mode."""
+        each = zip(self.detectors, self.weights, self.levels, self.forms, strict=True)
+        constants = {"center": self.center, "scale": self.scale}
+        for name, weight, level, form in each:
+            constants[f"{name}_form"] = form * weight
+            constants[f"{name}_level"] = np.array([level / weight if weight else 0.0])
+        constants["shift_form"] = self.forms.short
+        return constants
 
-    def parts(self, rows: FloatTable) -> tuple[FloatColumn, FloatColumn]:
-        """Return T² and SPE through scikit-learn's own transformations."""
-        scaled = self.scaler.transform(rows)
-        placed = self.pca.transform(scaled)
-        rest = scaled - self.pca.inverse_transform(placed)
-        t2 = np.sum(placed * placed / self.variance, axis=1)
-        return t2, np.sum(rest * rest, axis=1)
+    def parts(self, rows: FloatTable) -> FloatTable:
+        """Return the three distances of each row [n, 3], neither weighed nor scaled."""
+        off = (rows - self.center) / self.scale
+        seen = [np.linalg.norm(off @ form, axis=1) for form in self.forms]
+        return np.column_stack(seen)
 
-    def distances(self, rows: FloatTable) -> Distances:
+    def shift(self, rows: FloatTable) -> FloatTable:
+        """Return rows as `short` sees them: unrelated, of the size 1 while normal."""
+        off = (rows - self.center) / self.scale
+        return np.asarray(off @ self.forms.short, dtype=np.float64)
+
+    def answers(self, rows: FloatTable) -> Answers:
         """Judge rows. The contributions are not negative and sum to score squared."""
-        t2, spe = self.parts(rows)
-        squared = (t2 / self.t2_unit + spe / self.spe_unit) / self.limit**2
-        off = self.scaler.transform(rows) - self.pca.mean_
-        return Distances(np.sqrt(squared), t2, spe, (off @ self.form) ** 2)
+        off = (rows - self.center) / self.scale
+        seen = [
+            (off @ (form * weight)) ** 2
+            for form, weight in zip(self.forms, self.weights, strict=True)
+        ]
+        contributions = np.sum(seen, axis=0)
+        score = np.sqrt(contributions.sum(axis=1))
+        return Answers(
+            score, self.parts(rows) * self.levels, contributions, self.shift(rows)
+        )
 
 
-def fit_distance(rows: FloatTable, floor: FloatColumn) -> DistanceModel:
-    """Fit on rows that are held to be normal; units and limit are still 1.
+def fit_distance(
+    rows: FloatTable, floor: FloatColumn, names: Sequence[str]
+) -> DistanceModel:
+    """Fit on rows that are held to be normal; weights and levels are still 1.
 
-    As many components as explain nine tenths of the variance, but at most one per
-    five rows; their variances are shrunk towards the mean (Ledoit and Wolf 2004).
+    A spread below its `floor` is taken for the floor, and as unrelated to others.
+    `short` needs many rows for few tags: how much it is shrunk is what predicts
+    held-out rows best. The windows' statistics overlap; they are shrunk as Ledoit and
+    Wolf (2004) say.
     """
-    scaler = StandardScaler().fit(rows)
-    scaler.scale_ = np.maximum(np.sqrt(scaler.var_), np.maximum(floor, 1e-12))
-    scaled = scaler.transform(rows)
-    most = max(1, min(len(rows) // _ROWS_PER_COMPONENT, min(scaled.shape) - 1))
-    trial = PCA(n_components=most, svd_solver="full").fit(scaled)
-    wanted = np.searchsorted(np.cumsum(trial.explained_variance_ratio_), _EXPLAINED)
-    pca = PCA(n_components=min(most, int(wanted) + 1), svd_solver="full").fit(scaled)
-    shrinkage = float(ledoit_wolf_shrinkage(scaled))
-    total = float(np.mean(np.var(scaled, axis=0)))
-    variance = (1.0 - shrinkage) * pca.explained_variance_ + shrinkage * total
-    return DistanceModel(scaler, pca, np.maximum(variance, 1e-6))
+    center, spread = rows.mean(axis=0), rows.std(axis=0)
+    scale = np.maximum(spread, np.maximum(floor, 1e-12))
+    scaled = (rows - center) / scale
+    now = np.array([name.rpartition(":")[2] == SHORT for name in names])
+    width = len(names)
+    forms = [np.zeros((width, width)) for _ in Forms._fields]
+    if now.any():
+        part = scaled[:, now]
+        covariance = _believed(part, shrinkage_by_likelihood(part))
+        forms[0][np.ix_(now, now)] = _roots(covariance)[0]
+    if not now.all():
+        part = scaled[:, ~now]
+        covariance = _believed(part, float(ledoit_wolf_shrinkage(part)))
+        along, across = _roots(covariance, explained=_EXPLAINED)
+        forms[1][np.ix_(~now, ~now)] = along
+        forms[2][np.ix_(~now, ~now)] = across
+    return DistanceModel(center, scale, Forms(*forms))
+
+
+def _believed(scaled: FloatTable, shrinkage: float) -> FloatTable:
+    """Return the covariance, shrunk, with floors and the wandering of the parts."""
+    covariance = np.asarray(scaled.T @ scaled / len(scaled), dtype=np.float64)
+    variance = np.diag(covariance)
+    even = np.eye(len(variance))
+    shrunk = (1.0 - shrinkage) * covariance + shrinkage * float(variance.mean()) * even
+    parts = max(1, min(WANDER_PARTS, len(scaled) // _ROWS_PER_PART))
+    means = np.array([part.mean(axis=0) for part in np.array_split(scaled, parts)])
+    wander = WANDER_AHEAD * means.T @ means / parts
+    floors = np.diag(np.maximum(1.0 - variance, 0.0) + _TINY)
+    return np.asarray(shrunk + wander + floors, dtype=np.float64)
+
+
+def _roots(
+    covariance: FloatTable, explained: float = 1.0
+) -> tuple[FloatTable, FloatTable]:
+    """Return inverse roots along and across the directions that explain so much."""
+    variance, axes = np.linalg.eigh(covariance)
+    variance, axes = variance[::-1], axes[:, ::-1]
+    variance = np.maximum(variance, _TINY)
+    told = np.cumsum(variance) / variance.sum()
+    first = len(variance) if explained >= 1.0 else int(np.searchsorted(told, explained))
+    first = max(1, first)
+    inverse = axes / np.sqrt(variance)
+    along = inverse[:, :first] @ axes[:, :first].T
+    return along, inverse[:, first:] @ axes[:, first:].T

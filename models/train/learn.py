@@ -6,13 +6,17 @@ import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from models.bundle import OUTPUTS, SCHEMA, Bundle, Manifest, TagUnit
+import msgspec
+
+from models.bundle import OUTPUTS, SCHEMA, Bundle, Manifest, ModeCard, TagUnit
 from models.features import FEATURES_VERSION, tag_of
 from models.train.card import card_of
 from models.train.graph import graph_of
-from models.train.limit import calibrate
+from models.train.limit import calibrate, calibration_of
+from models.train.modes import modes_of, scored_only
 from models.train.parity import check_parity
 from models.train.prepare import prepare
+from models.train.sensors import learn_sensors, stand_in
 
 if TYPE_CHECKING:
     from models.features import FeatureTable
@@ -29,12 +33,25 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
     Raises:
         TrainingError: Too little to learn from, or the graph is not what was fitted.
     """
-    rows = prepare(table, settings)
-    model, calibration = calibrate(
-        rows.values, rows.floor, overlap_rows=settings.overlap_rows
-    )
-    graph = graph_of(model)
-    golden, parity_max = check_parity(graph, model, rows.values)
+    found = modes_of(table, settings)
+    names = found.modes.names
+    settings = msgspec.structs.replace(settings, modes=names)
+    scored = scored_only(table)
+    rows = prepare(scored, settings, found.labels)
+    models, cards, stand_ins = [], [], []
+    for place, name in enumerate(names):
+        own = rows.mode == place
+        model, limit = calibrate(
+            rows.values[own], rows.floor[place], rows.names, settings
+        )
+        models.append(model)
+        cards.append(ModeCard(name=name, rows=int(own.sum()), **limit._asdict()))
+        usual = {"center": model.center, "scale": model.scale}
+        stand_ins.append(stand_in(rows.names, rows.values[own], **usual))
+    sensors = learn_sensors(scored, settings)
+    sensors = msgspec.structs.replace(sensors, stand_ins=tuple(stand_ins))
+    graph = graph_of(models)
+    golden, parity_max = check_parity(graph, models, rows.values, rows.mode)
     first, last = (_utc(rows.time_ns[i]) for i in (0, -1))
     digest = hashlib.sha256(graph).hexdigest()
     manifest = Manifest(
@@ -49,14 +66,18 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
         hop_s=settings.hop_s,
         outputs=OUTPUTS,
         limit=1.0,
-        calibration=calibration,
-        modes=settings.modes,
+        calibration=calibration_of(settings),
+        detectors=models[0].detectors,
+        modes=tuple(cards),
+        mode_map=found.modes,
+        modes_left_out=dict(found.left_out),
+        sensors=sensors,
         trained_from=first,
         trained_to=last,
         rows=len(rows.values),
         parity_max=parity_max,
     )
-    card = card_of(manifest, settings, components=model.pca.n_components_)
+    card = card_of(manifest, settings)
     return Bundle(manifest, graph, golden, card)
 
 

@@ -1,10 +1,11 @@
-"""The limit of the score, from rows the scoring model had not seen.
+"""The limits of the score, from rows the scoring model had not seen.
 
 Scores of the rows a model was fitted on are too small; a limit set on them alarms
 on healthy machines (20 to 30 % of the time instead of 1 %, on the Tennessee Eastman
 process). So the rows are cut into contiguous blocks, each is scored by a model of
-the others, and the tail of those scores is extrapolated to what may happen once in a
-week of healthy running.
+the others, and the tail of those scores is extrapolated: to what happens as rarely as
+the user's budget of false alarms says, and, for the state of the moment, to one window
+in five hundred.
 """
 
 from __future__ import annotations
@@ -16,54 +17,122 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.bundle import Calibration
-from models.train.distance import DistanceModel, fit_distance
+from models.changes import jumps
+from models.train.distance import DistanceModel, Scales, fit_distance
 
 if TYPE_CHECKING:
-    from models.features.asset import FloatColumn
-    from models.features.table import FloatTable
+    from collections.abc import Sequence
 
-BLOCKS = 5
+    from models.features.asset import FloatColumn, SlotColumn
+    from models.features.table import FloatTable
+    from models.train.settings import TrainingSettings
+
+PARTITIONS = (4, 5, 6)
+"""The rows are cut into so many blocks, in turn: where the cuts lie counts for less."""
+
 TAIL_QUANTILE = 0.8
-TAIL_PROBABILITY = 1e-5
+STATE_PROBABILITY = 2e-3
+"""The state of the moment may be wrong in one healthy window of five hundred."""
+NORMAL_QUANTILE = 0.99
+"""It ends where 99 of 100 healthy windows are."""
+
+CHANGE_PROBABILITY = 1e-4
+"""A jump is a change where one healthy window of ten thousand has one."""
+
+_WEEK_S = 7 * 86_400.0
+_SMALLEST_PROBABILITY = 1e-7  # further out nobody can extrapolate
 _MIN_SCALE = 0.1  # of the tail, as a part of its threshold
 _DOUBT = 1.5  # of a limit from one independent row, as a part of it
-_TYPICAL = 0.9  # quantile of held-out T² and SPE that makes them comparable
+_TYPICAL = 0.9  # quantile of held-out distances that makes them comparable
+_ENOUGH_TO_SUSPECT = 100  # rows; of fewer, none is given up
+_SUSPECT_SPREADS = 6.0  # of the held-out scores' logarithm
+_MOST_SUSPECTS = 0.25  # of the rows; more of them are the machine's own way
 
 
-class HeldOut(NamedTuple):
-    """T² and SPE of every row, from the model that had not seen it."""
+class Limit(NamedTuple):
+    """The limits of a mode, as its card tells them; see `ModeCard`."""
 
-    t2: FloatColumn
-    spe: FloatColumn
+    held_out_rows: int
+    safety_factor: float
+    raw_limit: float
+    anomaly_limit: float
+    normal_limit: float
+    change_limit: float | None
+    suspect_rows: int
+
+
+def probability_of(settings: TrainingSettings) -> float:
+    """Return how often a healthy window may be beyond the limit, for the budget.
+
+    Windows that overlap are beyond it together, so a week has as many chances as it
+    has windows side by side. Never more eager than the state of the moment.
+    """
+    chances = _WEEK_S / settings.window_s
+    wanted = settings.false_alarms_per_week / chances
+    return min(max(wanted, _SMALLEST_PROBABILITY), STATE_PROBABILITY)
+
+
+def calibration_of(settings: TrainingSettings) -> Calibration:
+    """Return how the limits of all modes are found."""
+    return Calibration(
+        method="contiguous blocks, each scored by a model of the others",
+        blocks=PARTITIONS,
+        tail="exponential tail (peaks over threshold)",
+        tail_quantile=TAIL_QUANTILE,
+        false_alarms_per_week=settings.false_alarms_per_week,
+        probability=probability_of(settings),
+    )
 
 
 def calibrate(
-    rows: FloatTable, floor: FloatColumn, *, overlap_rows: int
-) -> tuple[DistanceModel, Calibration]:
-    """Fit on all rows and scale the score so that the held-out limit is 1."""
-    held_out = _held_out(rows, floor, overlap_rows=overlap_rows)
-    t2_unit = max(float(np.quantile(held_out.t2, _TYPICAL)), 1e-9)
-    spe_unit = max(float(np.quantile(held_out.spe, _TYPICAL)), 1e-9)
-    scores = np.sqrt(held_out.t2 / t2_unit + held_out.spe / spe_unit)
+    rows: FloatTable,
+    floor: FloatColumn,
+    names: Sequence[str],
+    settings: TrainingSettings,
+) -> tuple[DistanceModel, Limit]:
+    """Fit on all rows but suspects; scale the score so that the held-out limit is 1.
+
+    A row is suspect when models that have not seen it find it far off the others: a
+    healthy period that somebody chose may hold an hour that was not.
+    """
+    overlap_rows = settings.overlap_rows
+    parts = _held_out(rows, floor, names, overlap_rows=overlap_rows)
+    scores = _joined(parts, _units(parts)).reshape(len(PARTITIONS), -1)
+    suspects = _suspects(np.median(scores, axis=0))
+    if suspects.any():
+        rows = rows[~suspects]
+        parts = _held_out(rows, floor, names, overlap_rows=overlap_rows)
+    units = _units(parts)
+    scores = _joined(parts, units)
     independent = len(rows) / (1 + overlap_rows)
     safety_factor = 1.0 + _DOUBT / math.sqrt(max(1.0, independent))
-    raw_limit = tail_limit(scores) * safety_factor
-    model = replace(
-        fit_distance(rows, floor), t2_unit=t2_unit, spe_unit=spe_unit, limit=raw_limit
-    )
-    return model, Calibration(
-        method="contiguous blocks, each scored by a model of the others",
-        blocks=BLOCKS,
+    probability = probability_of(settings)
+    raw_limit = max(tail_limit(scores, probability), float(scores.max()))
+    raw_limit = max(raw_limit * safety_factor, 1e-9)
+    model = fit_distance(rows, floor, names)
+    levels = [
+        1.0 / (max(tail_limit(part, probability), float(part.max())) * safety_factor)
+        if part.any()
+        else 0.0
+        for part in parts.T
+    ]
+    weights = [weight / raw_limit for weight in _weights(units)]
+    model = replace(model, weights=Scales(*weights), levels=Scales(*levels))
+    state = min(tail_limit(scores, STATE_PROBABILITY) / raw_limit, 1.0)
+    normal = min(float(np.quantile(scores, NORMAL_QUANTILE)) / raw_limit, state)
+    return model, Limit(
         held_out_rows=len(scores),
-        tail=f"exponential tail (peaks over threshold) to {TAIL_PROBABILITY:g} per row",
-        tail_quantile=TAIL_QUANTILE,
         safety_factor=safety_factor,
         raw_limit=raw_limit,
+        anomaly_limit=state,
+        normal_limit=normal,
+        change_limit=_change_limit(model, rows),
+        suspect_rows=int(suspects.sum()),
     )
 
 
-def tail_limit(scores: FloatColumn) -> float:
-    """Return the score exceeded with `TAIL_PROBABILITY`, never below the largest.
+def tail_limit(scores: FloatColumn, probability: float) -> float:
+    """Return the score that is exceeded with so small a probability.
 
     A squared distance has a tail like chi-squared: exponential. So the squares over
     their `TAIL_QUANTILE` are extrapolated by their mean excess.
@@ -73,21 +142,66 @@ def tail_limit(scores: FloatColumn) -> float:
     excess = squares[squares > threshold] - threshold
     mean_excess = float(excess.mean()) if len(excess) else 0.0
     scale = max(mean_excess, _MIN_SCALE * threshold)
-    reach = math.log((1.0 - TAIL_QUANTILE) / TAIL_PROBABILITY)
-    return math.sqrt(max(threshold + scale * reach, float(squares.max()), 1e-18))
+    reach = math.log((1.0 - TAIL_QUANTILE) / probability)
+    return math.sqrt(max(threshold + scale * reach, 1e-18))
 
 
-def _held_out(rows: FloatTable, floor: FloatColumn, *, overlap_rows: int) -> HeldOut:
-    """Score each block by the others, without the rows that overlap with it.
+def _held_out(
+    rows: FloatTable, floor: FloatColumn, names: Sequence[str], *, overlap_rows: int
+) -> FloatTable:
+    """Return each block's distances from the others, less those that overlap it.
 
-    With few rows only a tenth of them is given up on either side.
+    One row per row and partition. With few rows only a tenth of them is given up on
+    either side of a block, with more a fifth.
     """
     count = len(rows)
-    purge = min(overlap_rows, count // 10)
-    t2, spe = np.empty(count), np.empty(count)
-    for block in np.array_split(np.arange(count), BLOCKS):
-        fitted = np.ones(count, dtype=bool)
-        fitted[max(0, block[0] - purge) : block[-1] + 1 + purge] = False
-        model = fit_distance(rows[fitted], floor)
-        t2[block], spe[block] = model.parts(rows[block])
-    return HeldOut(t2, spe)
+    purge = min(overlap_rows, count // (5 if count >= _ENOUGH_TO_SUSPECT else 10))
+    parts = np.empty((len(PARTITIONS), count, len(DistanceModel.detectors)))
+    for turn, blocks in enumerate(PARTITIONS):
+        for block in np.array_split(np.arange(count), blocks):
+            fitted = np.ones(count, dtype=bool)
+            fitted[max(0, block[0] - purge) : block[-1] + 1 + purge] = False
+            model = fit_distance(rows[fitted], floor, names)
+            parts[turn, block] = model.parts(rows[block])
+    return parts.reshape(-1, parts.shape[-1])
+
+
+def _units(parts: FloatTable) -> tuple[float, float]:
+    """Return what is typical of the two distances, 0 for one that is not there."""
+    short, window = parts[:, 0], np.hypot(parts[:, 1], parts[:, 2])
+    typical = [float(np.quantile(each, _TYPICAL)) for each in (short, window)]
+    return typical[0], typical[1]
+
+
+def _weights(units: tuple[float, float]) -> Scales:
+    """Return the weights under which both distances count alike."""
+    count = sum(unit > 0.0 for unit in units)
+    short, window = (
+        1.0 / (unit * math.sqrt(count)) if unit > 0.0 else 0.0 for unit in units
+    )
+    return Scales(short, window, window)
+
+
+def _joined(parts: FloatTable, units: tuple[float, float]) -> FloatColumn:
+    return np.asarray(np.linalg.norm(parts * _weights(units), axis=1))
+
+
+def _suspects(scores: FloatColumn) -> SlotColumn:
+    """Say which rows the models of the others find far off; none if there are many."""
+    logs = np.log(np.maximum(scores, 1e-12))
+    middle = float(np.median(logs))
+    spread = 1.4826 * float(np.median(np.abs(logs - middle)))
+    found = logs > middle + _SUSPECT_SPREADS * max(spread, 0.1)
+    few = len(scores) < _ENOUGH_TO_SUSPECT
+    if few or found.mean() > _MOST_SUSPECTS:
+        return np.zeros(len(scores), dtype=bool)
+    return np.asarray(found)
+
+
+def _change_limit(model: DistanceModel, rows: FloatTable) -> float | None:
+    """Return where a jump is a change; None where the training is too short to say."""
+    if not model.weights.short:
+        return None
+    found = jumps(model.shift(rows))
+    found = found[np.isfinite(found)]
+    return tail_limit(found, CHANGE_PROBABILITY) if len(found) else None

@@ -1,4 +1,4 @@
-"""The graph must say what scikit-learn said, row by row, and decide alike."""
+"""The graph must say what the trainer's own arithmetic says, and decide alike."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from models.bundle import OUTPUTS, Golden
 from models.train.settings import TrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.bundle import Float32Table
+    from models.features.asset import SlotColumn
     from models.features.table import FloatTable
     from models.train.distance import DistanceModel
 
@@ -20,9 +24,9 @@ _FAR = (1.0, 3.0, 30.0)  # parity is also checked off the healthy rows, in floor
 
 
 def check_parity(
-    graph: bytes, model: DistanceModel, rows: FloatTable
+    graph: bytes, modes: Sequence[DistanceModel], rows: FloatTable, mode: SlotColumn
 ) -> tuple[Golden, float]:
-    """Run the graph beside scikit-learn on healthy and on moved rows.
+    """Run the graph beside the models (float64) on healthy and on moved rows.
 
     Return golden vectors and the largest difference, as a part of each output's
     span.
@@ -30,7 +34,7 @@ def check_parity(
     Raises:
         TrainingError: The difference is over `PARITY_LIMIT`, or a decision differs.
     """
-    asked = _questions(model, rows)
+    asked, places = _questions(modes, rows, mode)
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -38,28 +42,54 @@ def check_parity(
         graph, options, providers=["CPUExecutionProvider"]
     )
     answers = dict(
-        zip(OUTPUTS, session.run(list(OUTPUTS), {"features": asked}), strict=True)
+        zip(
+            OUTPUTS,
+            session.run(list(OUTPUTS), {"features": asked, "mode": places}),
+            strict=True,
+        )
     )
-    wanted = model.distances(asked.astype(np.float64))._asdict()
+    wanted = _wanted(modes, asked, places)
     worst = max(_difference(answers[name], wanted[name]) for name in OUTPUTS)
     if not worst <= PARITY_LIMIT:
-        raise TrainingError(f"ONNX and scikit-learn differ by {worst:.2e} of the span")
+        raise TrainingError(f"ONNX and the trainer differ by {worst:.2e} of the span")
     if ((answers["score"] > 1.0) != (wanted["score"] > 1.0)).any():
-        raise TrainingError("ONNX and scikit-learn decide differently")
+        raise TrainingError("ONNX and the trainer decide differently")
     chosen = np.unique(np.linspace(0, len(asked) - 1, _GOLDEN_ROWS).astype(int))
-    golden = Golden(asked[chosen], **{name: answers[name][chosen] for name in OUTPUTS})
-    return golden, worst
+    told = {name: answers[name][chosen] for name in OUTPUTS}
+    return Golden(asked[chosen], places[chosen], **told), worst
 
 
-def _questions(model: DistanceModel, rows: FloatTable) -> np.ndarray:
+def _questions(
+    modes: Sequence[DistanceModel], rows: FloatTable, mode: SlotColumn
+) -> tuple[Float32Table, SlotColumn]:
     """Return the rows, and the rows with each feature in turn moved off."""
-    moved = [rows]
+    moved, every = [rows], np.arange(len(rows))
+    scale = np.stack([each.scale for each in modes])
     for far in _FAR:
         away = rows.copy()
-        column = np.arange(len(rows)) % rows.shape[1]
-        away[np.arange(len(rows)), column] += far * model.scaler.scale_[column]
+        column = every % rows.shape[1]
+        away[every, column] += far * scale[mode, column]
         moved.append(away)
-    return np.concatenate(moved).astype(np.float32)
+    asked = np.concatenate(moved).astype(np.float32)
+    return asked, np.tile(mode, len(moved))
+
+
+def _wanted(
+    modes: Sequence[DistanceModel], asked: Float32Table, places: SlotColumn
+) -> dict[str, FloatTable]:
+    """Return what each mode's own model says of its rows."""
+    count, width = asked.shape
+    each = (count, width)
+    shapes = ((count,), (count, len(modes[0].detectors)), each, each)
+    wanted = {
+        name: np.empty(shape) for name, shape in zip(OUTPUTS, shapes, strict=True)
+    }
+    for place, model in enumerate(modes):
+        own = places == place
+        answers = model.answers(asked[own].astype(np.float64))
+        for name in OUTPUTS:
+            wanted[name][own] = getattr(answers, name)
+    return wanted
 
 
 def _difference(ours: FloatTable, wanted: FloatTable) -> float:

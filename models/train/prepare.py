@@ -18,12 +18,18 @@ from models.train.settings import TrainingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from models.features.asset import FloatColumn, SlotColumn
     from models.features.table import FloatTable
     from models.train.settings import TagSettings, TrainingSettings
 
 MIN_ROWS = 12
 _MAX_MISSING = 0.2  # of the rows of a feature
+NOT_SCORED = ("slope", "range")
+"""Measured: what they tell of a machine, `last`, `mean` and `std` tell sooner."""
+
+_FEW_ROWS = 30  # from so many on, the spread that was seen counts for more and more
 _DRIFT_SIGMAS = 4.0  # of what is left when the rise is taken out: it is a drift
 _DRIFT_FLOORS = 4.0  # a drift over this has not shown its level yet
 _DRIFT_AHEAD = 2.0  # a smaller one may go on for as long again, either way
@@ -44,9 +50,8 @@ class Floor:
 
 FLOORS: Mapping[str, Floor] = {
     "mean": Floor(relative=0.01, of_span=0.002),
+    "last": Floor(relative=0.01, of_span=0.002),
     "std": Floor(relative=0.1, of_span=0.001),
-    "slope": Floor(of_span=0.002),  # per window, see `_floor`
-    "range": Floor(relative=0.1, of_span=0.002),
     "velocity_rms": Floor(relative=0.05, absolute=0.05),
     "rms": Floor(relative=0.05, absolute=0.05),
     "kurtosis": Floor(absolute=0.2),
@@ -65,54 +70,94 @@ is not there.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingRows:
-    """What is left to learn from: no NaN, no constants, each feature with its floor."""
+    """What is left to learn from: no NaN, no constants, each in a mode.
+
+    `floor` [modes, features]: the spread that is believed at least.
+    """
 
     names: tuple[str, ...]
     time_ns: SlotColumn
     values: FloatTable
-    floor: FloatColumn
+    mode: SlotColumn
+    floor: FloatTable
     dropped: Mapping[str, str]
 
 
-def prepare(table: FeatureTable, settings: TrainingSettings) -> TrainingRows:
-    """Choose features and rows.
+def prepare(
+    table: FeatureTable, settings: TrainingSettings, mode: SlotColumn
+) -> TrainingRows:
+    """Choose features and rows; rows in no mode (-1) are passed over.
 
     Raises:
-        TrainingError: Fewer than `MIN_ROWS` rows or no feature left.
+        TrainingError: Fewer than `MIN_ROWS` rows in a mode, or no feature left.
     """
     order = np.argsort(table.time_ns, kind="stable")
-    values, time_ns = table.values[order], table.time_ns[order]
+    order = order[mode[order] >= 0]
+    values, time_ns, mode = table.values[order], table.time_ns[order], mode[order]
     dropped = _unknown(table.names, values)
-    columns = [i for i, name in enumerate(table.names) if name not in dropped]
-    whole = np.isfinite(values[:, columns]).all(axis=1)
-    values, time_ns = values[whole], time_ns[whole]
-    if len(values) < MIN_ROWS:
-        raise TrainingError(
-            f"{len(values)} whole rows of {len(table)}; at least {MIN_ROWS} are needed"
-        )
-    spans = {tag.id: tag for tag in settings.tags}
-    floors = [
-        _floor(name, values[:, i], spans.get(tag_of(name)), settings.window_s)
+    columns = [
+        i
         for i, name in enumerate(table.names)
+        if name not in dropped and name.rpartition(":")[2] not in NOT_SCORED
     ]
+    whole = np.isfinite(values[:, columns]).all(axis=1)
+    values, time_ns, mode = values[whole], time_ns[whole], mode[whole]
+    _enough(mode, settings, len(table))
+    floor = np.zeros((len(settings.modes), len(table.names)))
     for i in columns:
-        column, rise = values[:, i], _drift(values[:, i])
-        if np.ptp(column) == 0.0:
-            dropped[table.names[i]] = f"constant at {column[0]:g}"
-        elif abs(rise) > _DRIFT_FLOORS * floors[i]:
-            dropped[table.names[i]] = f"still drifting: {rise:+.3g} over the training"
-        else:
-            floors[i] = max(floors[i], _DRIFT_AHEAD * abs(rise))
-    kept = [i for i, name in enumerate(table.names) if name not in dropped]
+        why = _floors_of(table.names[i], values[:, i], mode, settings, out=floor[:, i])
+        if why:
+            dropped[table.names[i]] = why
+    kept = [i for i in columns if table.names[i] not in dropped]
     if not kept:
         raise TrainingError("no feature is left: all are missing, constant or drifting")
     return TrainingRows(
         names=tuple(table.names[i] for i in kept),
         time_ns=time_ns,
         values=values[:, kept],
-        floor=np.array([floors[i] for i in kept]),
+        mode=mode,
+        floor=floor[:, kept],
         dropped=dropped,
     )
+
+
+def whole_rows(table: FeatureTable) -> NDArray[np.bool_]:
+    """Return which rows lack no feature that is there nearly always."""
+    unknown = _unknown(table.names, table.values)
+    columns = [i for i, name in enumerate(table.names) if name not in unknown]
+    return np.asarray(np.isfinite(table.values[:, columns]).all(axis=1))
+
+
+def _enough(mode: SlotColumn, settings: TrainingSettings, of: int) -> None:
+    for place, name in enumerate(settings.modes):
+        count = int((mode == place).sum())
+        if count < MIN_ROWS:
+            where = "" if len(settings.modes) == 1 else f" in mode {name!r}"
+            raise TrainingError(
+                f"{count} whole rows of {of}{where}; at least {MIN_ROWS} are needed"
+            )
+
+
+def _floors_of(
+    name: str,
+    column: FloatColumn,
+    mode: SlotColumn,
+    settings: TrainingSettings,
+    *,
+    out: FloatColumn,
+) -> str:
+    """Find a feature's floor in each mode; return why it is dropped, or nothing."""
+    tags = {tag.id: tag for tag in settings.tags}
+    tag, constant = tags.get(tag_of(name)), True
+    for place in range(len(out)):
+        own = column[mode == place]
+        rise, floor = _drift(own), _floor(name, own, tag, doubt=1.0)
+        if abs(rise) > _DRIFT_FLOORS * floor and np.ptp(own) > 0.0:
+            return f"still drifting: {rise:+.3g} over the training"
+        floor = _floor(name, own, tag, doubt=min(1.0, _FEW_ROWS / len(own)))
+        out[place] = max(floor, _DRIFT_AHEAD * abs(rise))
+        constant = constant and float(np.ptp(own)) == 0.0
+    return f"constant at {column[0]:g}" if constant else ""
 
 
 def _unknown(names: tuple[str, ...], values: FloatTable) -> dict[str, str]:
@@ -125,16 +170,13 @@ def _unknown(names: tuple[str, ...], values: FloatTable) -> dict[str, str]:
 
 
 def _floor(
-    name: str, column: FloatColumn, tag: TagSettings | None, window_s: float
+    name: str, column: FloatColumn, tag: TagSettings | None, *, doubt: float
 ) -> float:
-    quantity = name.rpartition(":")[2]
-    rule = FLOORS.get(quantity, FLOORS["mean"])
-    finite = column[np.isfinite(column)]
-    size = float(np.abs(finite).mean()) if len(finite) else 0.0
+    """Return the least spread; the part that guesses from the size fades with doubt."""
+    rule = FLOORS.get(name.rpartition(":")[2], FLOORS["mean"])
+    size = float(np.abs(column).mean()) if len(column) else 0.0
     span = tag.span if tag is not None else 0.0
-    if quantity == "slope":
-        return rule.of_span * span / window_s
-    return max(rule.relative * size, rule.of_span * span, rule.absolute)
+    return max(doubt * rule.relative * size, rule.of_span * span, rule.absolute)
 
 
 def _drift(column: FloatColumn) -> float:

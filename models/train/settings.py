@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from models.features import FEATURES_VERSION
+from models.modes import ModeMap  # noqa: TC001 - msgspec reads the annotations
 
 
 class TrainingError(Exception):
@@ -33,8 +34,11 @@ class TagSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The asset and its windows.
 
+    `false_alarms_per_week` is what somebody is ready to bear.
     `kind` and `source` (where the table comes from, as a sentence) are for the card
-    alone.
+    alone. Modes are learned from `mode_tags`, unless a map is `declared`; `modes` are
+    their names once they are known. `twins` are groups of tags that measure the same,
+    `cross_checked` tags follow from all others while their instrument is well.
     """
 
     asset: str
@@ -44,6 +48,12 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str = "machine"
     source: str = ""
     modes: tuple[str, ...] = ("running",)
+    false_alarms_per_week: float = 1.0
+    mode_tags: tuple[str, ...] = ()
+    mode_dwell_s: float = 0.0
+    declared: ModeMap | None = None
+    twins: tuple[tuple[str, ...], ...] = ()
+    cross_checked: tuple[str, ...] = ()
     features_version: int = FEATURES_VERSION
 
     def __post_init__(self) -> None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from models.bundle import Bundle
 
 TAGS = ("P-1/speed", "P-1/current", "P-1/DE/vibration")
-NAMES = tuple(f"{tag}:{each}" for tag in TAGS for each in ("mean", "std"))
-CENTRE = np.array([1480.0, 1.0, 38.0, 0.1, 1.2, 0.05])
-SPREAD = np.array([2.0, 0.1, 0.3, 0.02, 0.05, 0.01])
+NAMES = tuple(f"{tag}:{each}" for tag in TAGS for each in ("mean", "std", "last"))
+CENTRE = np.array([1480.0, 1.0, 1480.0, 38.0, 0.1, 38.0, 1.2, 0.05, 1.2])
+SPREAD = np.array([2.0, 0.1, 3.0, 0.3, 0.02, 0.4, 0.05, 0.01, 0.06])
 
 
 def table() -> FeatureTable:
@@ -151,7 +151,7 @@ def test_a_bundle_that_is_not_there_is_refused(tmp_path: Path) -> None:
         BundleDetector.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["score", "detectors", "contributions"])
+@pytest.mark.parametrize("name", ["score", "detectors", "contributions", "shift"])
 def test_a_graph_that_answers_otherwise_is_refused(bundle: Bundle, name: str) -> None:
     wrong = getattr(bundle.golden, name) * np.float32(1.001)
     other = replace(bundle, golden=replace(bundle.golden, **{name: wrong}))
@@ -170,6 +170,7 @@ def test_a_graph_for_other_features_is_refused(bundle: Bundle) -> None:
         golden,
         features=golden.features[:, 1:],
         contributions=golden.contributions[:, 1:],
+        shift=golden.shift[:, 1:],
     )
     manifest = msgspec.structs.replace(
         bundle.manifest, features=bundle.manifest.features[1:]

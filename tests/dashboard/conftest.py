@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from appliance.alarms.acts import Acknowledge, PutBack, Shelve, TakeOut, Unshelve
 from appliance.alarms.engine import AlarmEngine, UnknownAlarmError
-from appliance.alarms.lifecycle import Acknowledge, NotPossibleError
+from appliance.alarms.lifecycle import NotPossibleError
 from appliance.alarms.watch import Place
 from appliance.config import check_text
 from appliance.dashboard.app import Dashboard
@@ -53,7 +54,15 @@ GUARD = "P-101 vibration high-high"
 MOTOR = "P-101 motor"
 VIBRATION = "P-101/DE/vibration_rms"
 BURST = "P-101/DE/acceleration"
-_WITHIN_S = 15.0
+_WITHIN_S = 30.0
+_ROLE = Role.OPERATOR
+_ALARM_ACTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "acknowledge": lambda _args: Acknowledge(),
+    "shelve": lambda args: Shelve(args["for_s"], args["one_shot"]),
+    "unshelve": lambda _args: Unshelve(),
+    "out_of_service": lambda _args: TakeOut(),
+    "in_service": lambda _args: PutBack(),
+}
 
 
 def screen_text(app: Dashboard) -> str:
@@ -100,6 +109,8 @@ class Gateway:
         self.run_dir = run_dir
         self.acted: list[tuple[str, dict[str, Any]]] = []
         self.models: dict[str, str] = {}
+        self.gaps: list[dict[str, Any]] = []
+        self.flood = False
         self.role = Role.SUPERVISOR
         tags = (*self.config.measured_tags(), *self.config.derived_tags())
         self._tags = {tag.id: tag for tag in tags}
@@ -122,6 +133,7 @@ class Gateway:
         self.state = power_up(self.matrix, {}, armed=True)
         self._orders: Mapping[str, Any] = {}
         self._point = False
+        self._scanned_s, self._added_s = 1000.0, 0.0
 
     # ------------------------------------------------------------ the processes
     @asynccontextmanager
@@ -134,7 +146,14 @@ class Gateway:
         server.operation("outbox.status", self._outbox)
         server.operation("history", self._history)
         server.operation("alarms.list", self._alarms)
-        server.operation("alarms.ack", self._acknowledge, role=Role.OPERATOR)
+        server.operation("alarms.overview", self._overview)
+        server.operation("events.recent", self._recent)
+        server.operation("machine", self._machine)
+        server.operation("gaps", self._told_gaps)
+        server.operation("asset.maintained", self._noted, role=Role.MAINTAINER)
+        server.operation("alarms.verdict", self._noted, role=Role.OPERATOR)
+        for name, make in _ALARM_ACTS.items():
+            server.operation(f"alarms.{name}", self._on_alarm(name, make), role=_ROLE)
         self.hub_server = server
         async with companions() as tasks:
             tasks.start(server.serve(), name="test.hub")
@@ -237,8 +256,15 @@ class Gateway:
         self._tell(self._engine.tick(now_s=self.clock.now_s(), utc_ns=now_ns))
 
     def scan(self, value: float, commands: Commands | None = None) -> tuple[str, ...]:
-        """Let safety scan once with this vibration on all channels."""
-        now_s = self.clock.now_s()
+        """Let safety scan once with this vibration on all channels.
+
+        It is punctual, however slow the machine that runs the test: of the time that
+        the test adds, no more passes than safety bears between two scans.
+        """
+        added_s = self.clock.added_s - self._added_s
+        self._added_s = self.clock.added_s
+        self._scanned_s += 0.05 + min(added_s, 0.6)
+        now_s = self._scanned_s
         readings = {}
         for channel in self.matrix.rows[0].channels:
             sample = Sample(TagId(channel), value, Quality.GOOD, 0, START_NS, START_NS)
@@ -312,23 +338,60 @@ class Gateway:
 
     async def _history(self, args: Mapping[str, Any], _peer: Peer) -> object:
         times = np.linspace(args["from_ns"], args["to_ns"] - 1, 40).astype(int).tolist()
-        return {"source_time_ns": times, "value": [0.9] * 39 + [None],
-                "quality": [2] * 39 + [0]}  # fmt: skip
+        return {"source_time_ns": times, "value": [0.9] * 40,
+                "quality": [2] * 40}  # fmt: skip
 
     async def _alarms(self, _args: Mapping[str, Any], _peer: Peer) -> object:
         return self._engine.table(now_s=self.clock.now_s(), utc_ns=self.clock.utc_ns())
 
-    async def _acknowledge(self, args: Mapping[str, Any], peer: Peer) -> object:
-        self.acted.append(("alarms.ack", dict(args)))
-        try:
-            events = self._engine.act(
-                args["id"], Acknowledge(), actor=peer.name,
-                now_s=self.clock.now_s(), utc_ns=self.clock.utc_ns(),
-            )  # fmt: skip
-        except (UnknownAlarmError, NotPossibleError) as error:
-            raise RefusedError(str(error)) from error
-        self._tell(events)
+    async def _overview(self, _args: Mapping[str, Any], _peer: Peer) -> object:
+        return {"flood": self.flood}
+
+    async def _recent(self, args: Mapping[str, Any], _peer: Peer) -> object:
+        """A log of 300 old events, and no more."""
+        before = args.get("before_seq") or 301
+        numbers = range(before - 1, max(0, before - 1 - args["limit"]), -1)
+        return {
+            "events": [
+                {"seq": seq, "kind": "system", "name": "old", "asset": "", "tag": None,
+                 "time_ns": START_NS - (400 - seq) * 10**9, "actor": "",
+                 "priority": "", "message": f"old event {seq}", "details": {}}
+                for seq in numbers
+            ]
+        }  # fmt: skip
+
+    async def _machine(self, _args: Mapping[str, Any], _peer: Peer) -> object:
+        return {
+            "disk_bytes": 32e9, "disk_free_bytes": 20e9, "cores": 2, "load_1min": 0.4,
+            "busy": 0.12, "memory_bytes": 2e9, "memory_available_bytes": 1.2e9,
+            "quota_bytes": 200e6, "full_in_s": 90_000.0,
+            "certificates": [{"place": "own", "subject": "CN=gateway",
+                              "ends_ns": START_NS + 90 * 86_400 * 10**9}],
+        }  # fmt: skip
+
+    async def _told_gaps(self, _args: Mapping[str, Any], _peer: Peer) -> object:
+        return self.gaps
+
+    async def _noted(self, args: Mapping[str, Any], peer: Peer) -> object:
+        del peer
+        self.acted.append(("noted", dict(args)))
         return {"seq": [1]}
+
+    def _on_alarm(self, name: str, make: Callable[[Mapping[str, Any]], Any]) -> Any:  # noqa: ANN401 - an operation
+        async def act(args: Mapping[str, Any], peer: Peer) -> object:
+            self.acted.append((f"alarms.{name}", dict(args)))
+            try:
+                events = self._engine.act(
+                    args["alarm"], make(args), actor=peer.name,
+                    reason=str(args.get("reason", "")),
+                    now_s=self.clock.now_s(), utc_ns=self.clock.utc_ns(),
+                )  # fmt: skip
+            except (UnknownAlarmError, NotPossibleError) as error:
+                raise RefusedError(str(error)) from error
+            self._tell(events)
+            return {"seq": [1]}
+
+        return act
 
     async def _safety_status(self, _args: Mapping[str, Any], _peer: Peer) -> object:
         kept = Punctuality(scans=5, last_s=0.002, longest_s=0.005)
@@ -339,7 +402,7 @@ class Gateway:
             epoch="e", committed_seq=1, last_seq=1, waiting=0, trouble=""
         )
         return safety_status(
-            self.matrix, scan, journal, now_s=self.clock.now_s(), realtime=""
+            self.matrix, scan, journal, now_s=self._scanned_s, realtime=""
         )
 
     async def _events_since(self, _args: Mapping[str, Any], _peer: Peer) -> object:
@@ -363,7 +426,7 @@ class Gateway:
 
     async def _bypass(self, args: Mapping[str, Any], peer: Peer) -> object:
         self.acted.append(("bypass", dict(args)))
-        until_s = self.clock.now_s() + args["length_s"]
+        until_s = self._scanned_s + args["length_s"]
         bypass = Bypass(args["initiator"], None, until_s, peer.name, args["reason"])
         return self._answer(
             self.scan(1.2, Commands(bypasses=(bypass,), actor=peer.name))
@@ -460,7 +523,9 @@ def gateway(tmp_path: Path, clock: SteeredClock) -> Gateway:
 async def _window(
     gateway: Gateway, size: tuple[int, int] = (80, 24)
 ) -> AsyncIterator[Window]:
-    app = Dashboard(gateway.run_dir, clock=gateway.clock, zone=UTC)
+    app = Dashboard(
+        gateway.run_dir, clock=gateway.clock, zone=UTC, state_dir=gateway.run_dir
+    )
     async with app.run_test(size=size) as pilot:
         yield Window(app, pilot, gateway.clock)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from appliance.dashboard import feed
+from appliance.dashboard import actions, feed
 from appliance.dashboard.palette import COLOURS_OF_ALARM
+from appliance.dashboard.screens.alarms import AlarmsScreen
 from appliance.runtime.tasks import companions
 from appliance.wire.messages import TagEntry
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Open = Callable[..., Any]
 
 SIZES = ((80, 24), (120, 40))
-SCREENS = {"1": "overview", "2": "asset", "3": "alarms", "4": "trips", "5": "system"}
+SCREENS = {str(place): name for place, name in enumerate(actions.SCREENS, start=1)}
 
 
 def colours(window: Window) -> set[str]:
@@ -49,7 +50,8 @@ async def test_a_healthy_plant_shows_no_colour_of_an_alarm(
         shown = colours(window)
         text = window.text
     assert not shown & {c for c in COLOURS_OF_ALARM if key != "5"}
-    assert f"{key} {SCREENS[key]}" in text.splitlines()[0]
+    assert SCREENS[key][:3] in text.splitlines()[0]
+    assert SCREENS[key] == window.app.current_mode
     assert "q quit" in text.splitlines()[-1]
     assert all(len(line) <= size[0] for line in text.splitlines())
 
@@ -111,7 +113,7 @@ async def test_the_asset_shows_health_trend_cause_life_and_spectrum(
         "0.41",
         "life 40 h (21…77 h), 8 in 10",
         "mostly  P-101/DE/vibration_rms, now 5.20 mm/s (good",
-        "health, last 5 min",
+        "health, 5 min",
         "envelope spectrum",
         "outer race 75 Hz",
         "█",
@@ -159,19 +161,20 @@ async def test_the_system_shows_processes_buffer_uplink_and_models(
         "safety      answers",
         "uplink connected, MQTT V5",
         "skid-modbus lost",
-        "12.0 MB",
         "120 read, 118 stored",
-        "3 rows (900 B)",
+        "3 rows, 900 B",
         "version 20261121-1 judges",
-        "P-101 motor is reset",
+        "12.0 MB of 200 MB, 6 %",
+        "full in     25 h",
+        "20.0 GB free of 32.0 GB",
+        "12 % busy, load 0.4/2",
+        "90 d left",
     )
 
 
 async def test_without_any_process_every_screen_says_so(open_window: Open) -> None:
     async with open_window() as window:
-        await window.until_text(
-            "DISCONNECTED: hub not connected", "safety not connected"
-        )
+        await window.until_text("DISCONNECTED: hub", "DISCONNECTED")
         for key in "2345":
             await window.press(key)
             await window.until_text("DISCONNECTED")
@@ -188,7 +191,7 @@ async def test_when_the_hub_goes_every_value_is_old_at_once_and_fresh_when_it_is
             async with gateway.hub():
                 gateway.healthy()
                 await window.until_text("1.20 mm/s  good")
-            await window.until_text("DISCONNECTED: hub not connected", "values are OLD")
+            await window.until_text("DISCONNECTED: hub", "values are OLD")
             assert "?1.20 mm/s  no link" in window.text
             assert " good " not in window.text
             assert "safety armed" in window.text
@@ -206,7 +209,7 @@ async def test_when_safety_goes_its_state_is_unknown_and_values_stay_fresh(
             gateway.run_up()
             gateway.healthy()
             await window.until_text("1.20 mm/s  good", "safety armed")
-        await window.until_text("safety: state UNKNOWN", "safety not connected")
+        await window.until_text("safety: state UNKNOWN", "DISCONNECTED")
         gateway.healthy()
         await window.until_text("1.20 mm/s  good", "Safety has not answered")
 
@@ -283,7 +286,7 @@ async def test_a_hub_that_hangs_is_as_good_as_gone(
         await window.until_text("1.20 mm/s  good")
         monkeypatch.setattr(feed, "ANSWER_WITHIN_S", 0.2)
         plant.hub_server.operation("status", hang)
-        await window.until_text("DISCONNECTED: hub not connected", "no link")
+        await window.until_text("DISCONNECTED: hub", "no link")
 
 
 async def test_a_terminal_that_changes_its_size_is_filled_again(
@@ -295,3 +298,38 @@ async def test_a_terminal_that_changes_its_size_is_filled_again(
     await window.pilot.resize_terminal(60, 16)
     await window.until(lambda: max(map(len, window.text.splitlines())) <= 60)
     await window.until_text("q quit")
+
+
+async def test_an_error_in_one_screen_leaves_the_banner_and_the_others(
+    plant: Gateway, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise RuntimeError("no such row")
+
+    monkeypatch.setattr(AlarmsScreen, "show_body", broken)
+    await window.press("3")
+    plant.trip()
+    await window.until_text(
+        "! this screen cannot be drawn: RuntimeError('no such row')",
+        "■ TRIP P-101 motor by P-101 vibration high-high",
+    )
+    await window.press("4")
+    await window.until_text("■ P-101 motor TRIPPED")
+    assert "cannot be drawn" not in window.text
+
+
+async def test_ten_thousand_tags_are_listed_and_walked(
+    gateway: Gateway, open_window: Open
+) -> None:
+    server = gateway._server("hub")
+    names = [f"M-1/tag_{number:05}" for number in range(10_000)]
+    server.set_tags("e", tuple(TagEntry(n, name) for n, name in enumerate(names)))
+    async with open_window() as window, companions() as tasks:
+        tasks.start(server.serve(), name="test.hub")
+        await window.until_text("tag_00000")
+        await window.press("2", "end")
+        await window.until_text("tag_09999")
+        await window.press("enter")
+        await window.until_text("─ M-1/tag_09999 ")
+        await window.press("n")
+        await window.until_text("─ M-1/tag_00000 ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import copy
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,48 +31,66 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_SILENT_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One wrong change; `tree` is the whole module with it."""
+    """One wrong change of a module, and where it is.
+
+    `text` is the line of code; `node` and `change` find it again in the tree.
+    """
 
     module: str
     function: str
-    line: int
+    text: str
     before: str
     after: str
-    tree: ast.Module
+    twin: int
+    node: int
+    change: int
 
     @property
     def key(self) -> str:
-        """What it is, whatever moves around it."""
-        return f"{self.module}.{self.function}: `{self.before}` -> `{self.after}`"
+        """What it is, whatever moves around it; a like one in the line is numbered."""
+        number = f" (no. {self.twin})" if self.twin > 1 else ""
+        change = f"`{self.before}` -> `{self.after}`{number}"
+        place = f"{self.module}.{self.function}".rstrip(".")
+        return f"{place}: `{self.text}`: {change}"
 
 
 def mutants(module: str, source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
-    whole = ast.parse(source)
-    places = list(_places(whole, function=""))
-    for number, (function, node) in enumerate(places):
-        for place in range(len(list(_changes(node)))):
-            tree = copy.deepcopy(whole)
-            _, twin = list(_places(tree, function=""))[number]
-            before = ast.unparse(twin)
-            changed = list(_changes(twin))[place]
-            _exchange(tree, twin, changed)
-            ast.fix_missing_locations(tree)
-            line = getattr(node, "lineno", 0)
-            yield Mutant(module, function, line, before, ast.unparse(changed), tree)
+    lines = source.splitlines()
+    seen: Counter[tuple[str, ...]] = Counter()
+    for number, (function, node) in enumerate(_places(ast.parse(source), function="")):
+        for change, changed in enumerate(_changes(node)):
+            assert isinstance(node, ast.expr | ast.stmt)  # the others have no changes
+            text = lines[node.lineno - 1].strip()
+            words = (function, text, _words(node), _words(changed))
+            seen[words] += 1
+            yield Mutant(module, *words, seen[words], number, change)
+
+
+def mutated(source: str, mutant: Mutant) -> ast.Module:
+    """Return the whole module with the change."""
+    tree = ast.parse(source)
+    _, node = list(_places(tree, function=""))[mutant.node]
+    _exchange(tree, node, list(_changes(node))[mutant.change])
+    return ast.fix_missing_locations(tree)
+
+
+def _words(node: ast.AST) -> str:
+    """Return the code on one line; of a whole `if` its condition."""
+    return ast.unparse(node.test if isinstance(node, ast.If) else node)
 
 
 def _places(node: ast.AST, *, function: str) -> Iterator[tuple[str, ast.AST]]:
     """Yield what may be changed, outside of annotations, docstrings and decorators."""
     for name, value in ast.iter_fields(node):
-        if name in {"annotation", "returns", "decorator_list", "bases"}:
+        if name in _SILENT_FIELDS:
             continue
-        children = value if isinstance(value, list) else [value]
-        for child in children:
+        for child in value if isinstance(value, list) else [value]:
             if not isinstance(child, ast.AST) or _is_silent(child):
                 continue
             inside = function
@@ -100,18 +118,18 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
             yield from _of_comparison(node)
         case ast.Constant():
             yield from _of_constant(node)
-        case ast.Call(ast.Name()):
-            yield from _of_call(node)
+        case ast.Call(ast.Name(name)):
+            yield from _of_call(node, name)
         case ast.BoolOp(operator, values):
             other = ast.Or() if isinstance(operator, ast.And) else ast.And()
             yield ast.BoolOp(other, values)
-        case ast.UnaryOp(ast.Not(), operand):
+        case ast.UnaryOp(ast.Not() | ast.USub(), operand):
             yield operand
         case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
             yield ast.BinOp(left, _OPERATORS[type(operator)](), right)
         case ast.IfExp(test, body, orelse):
             yield ast.IfExp(test, orelse, body)
-        case ast.If(test, body, orelse) if isinstance(test, ast.Name | ast.Call):
+        case ast.If(test, body, orelse) if not isinstance(test, ast.Compare):
             yield ast.If(ast.UnaryOp(ast.Not(), test), body, orelse)
 
 
@@ -131,9 +149,7 @@ def _of_constant(node: ast.Constant) -> Iterator[ast.AST]:
             yield ast.Constant(number + 1)
 
 
-def _of_call(node: ast.Call) -> Iterator[ast.AST]:
-    assert isinstance(node.func, ast.Name)
-    name = node.func.id
+def _of_call(node: ast.Call, name: str) -> Iterator[ast.AST]:
     if name in _CALLS:
         yield ast.Call(ast.Name(_CALLS[name], ast.Load()), node.args, node.keywords)
     if name == "replace":

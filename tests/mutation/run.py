@@ -1,61 +1,66 @@
 """Mutation testing of the pure decisions: which wrong change would no test notice?
 
-    python -m tests.mutation.run [--page FILE] [--jobs N] [--only MODULE] [--every N]
+    python -m tests.mutation.run [--page FILE] [--state FILE] [--only MODULE]
 
-Every mutant lives in a forked process of its own, where the module gets the change and
-the tests of the decisions are run until one fails. A survivor must stand in
-`explained.toml` with the reason why it is no other behaviour; otherwise exit 1.
+Every mutant is played against the tests of its module, then against those of all
+decisions. A survivor must stand in `explained.toml` with the reason why nobody need
+notice it; otherwise exit 1. With `--state` an interrupted run goes on where it was: as
+long as the code is the same, what was noticed stays noticed; what survived is played
+again when the tests have changed.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import hashlib
+import json
 import os
-import signal
 import sys
-import time
 import tomllib
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import TYPE_CHECKING
 
 from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.play import SAFETY, TESTS, Fate, fate, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-ROOT = Path(__file__).parents[2]
 EXPLAINED = Path(__file__).parent / "explained.toml"
-PACKAGE = "appliance.safety"
-MODULES = (
-    "vote", "rate", "spread", "channel", "row", "latch", "permissive", "handover",
-    "maintenance", "logic",
-)  # fmt: skip
-TESTS = (
-    "test_vote.py", "test_channel.py", "test_conditions.py", "test_permissive.py",
-    "test_logic.py", "test_reading.py", "test_handover.py",
-    "test_decisions.py", "test_random_scans.py",
-)  # fmt: skip
 FIRST = {
-    "vote": "test_vote.py", "rate": "test_conditions.py",
-    "spread": "test_conditions.py", "channel": "test_channel.py",
-    "permissive": "test_permissive.py", "handover": "test_handover.py",
+    "vote": "test_vote.py",
+    "rate": "test_conditions.py",
+    "spread": "test_conditions.py",
+    "channel": "test_channel.py",
+    "row": "test_logic.py",
+    "latch": "test_logic.py",
+    "permissive": "test_permissive.py",
+    "handover": "test_handover.py",
     "maintenance": "test_handover.py",
-}  # fmt: skip
-"""Where a change is most likely noticed; else in the tests of the logic."""
-LONGEST_S = 90
+    "turn": "test_logic.py",
+    "logic": "test_logic.py",
+}
+"""The modules that decide, and the tests that most likely notice a change of each."""
+OTHERS = (
+    "test_decisions.py", "test_vote.py", "test_channel.py", "test_conditions.py",
+    "test_permissive.py", "test_logic.py", "test_handover.py", "test_reading.py",
+    "test_random_scans.py",
+)  # fmt: skip
+_PARTS = ("bench.py", "conftest.py", "oracle.py")
 _HEAD = """\
 # Mutants of the safety decisions
 
-Written by `python -m tests.mutation.run --page FILE`. {total} mutants of
-{modules}: {killed} are noticed by a test, {survived} survive, each with its reason
-here.
-A mutant is one changed comparison, boolean or arithmetic operator, constant or
-condition, `min`/`max`, `any`/`all`, or one thing that a `replace` leaves out.
+{total} mutants of {modules} modules: {noticed} are noticed by a test, {survived} \
+survive, each with
+its reason below. A mutant is one wrong line: a comparison, a boolean or arithmetic
+operator, a number, a condition, a sign, `min`/`max`, `any`/`all`, or one thing that a
+`replace` leaves out. It is noticed when a unit test of the decisions fails, or hangs.
+
+Written on {date}, on a machine with {cores} cores, by
+`python -m tests.mutation.run --page docs/reference/safety-mutants.md`; that every
+survivor is explained, and is still in the code, is a test.
 
 | module | mutants | noticed | survive |
 |---|---:|---:|---:|
@@ -68,126 +73,94 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-class Loop:
-    """A plugin that runs the collected tests on every mutant, in a fork of its own.
-
-    The tests and all they import are loaded once. A change within a function is put
-    in by exchanging its code; another by setting the module's names anew.
-    """
-
-    def __init__(self, chosen: Sequence[Mutant], jobs: int) -> None:
-        self._chosen = chosen
-        self._jobs = jobs
-        self.survivors: list[Mutant] = []
-
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Play all mutants, some at once."""
-        waiting, running = list(reversed(self._chosen)), dict[int, Mutant]()
-        began_s = time.monotonic()
-        while waiting or running:
-            while waiting and len(running) < self._jobs:
-                mutant = waiting.pop()
-                child = os.fork()
-                if child == 0:
-                    _die_of(mutant, session)
-                running[child] = mutant
-            child, status = os.wait()
-            mutant = running.pop(child)
-            if status == 0:
-                self.survivors.append(mutant)
-                say(f"survives: {mutant.key} (line {mutant.line})")
-            done = len(self._chosen) - len(waiting) - len(running)
-            if done % 50 == 0:
-                took_s = time.monotonic() - began_s
-                say(f"{done} of {len(self._chosen)}, {took_s:.0f} s")
-        return True
+def explained() -> dict[str, str]:
+    """Return the explanations by the keys of their mutants."""
+    given = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))
+    return {each["mutant"]: each["why"] for each in given.get("survivor", [])}
 
 
-def _die_of(mutant: Mutant, session: pytest.Session) -> None:
-    """Run the tests in this fork until one fails; leave with 0 if none does."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(null, stream)
-    signal.alarm(LONGEST_S)
-    put_in(mutant)
-    first = FIRST.get(mutant.module, "test_logic.py")
-    items = sorted(session.items, key=lambda item: item.path.name != first)
-    for place, item in enumerate(items):
-        after = items[place + 1] if place + 1 < len(items) else None
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
-        if session.testsfailed:
-            os._exit(1)
-    os._exit(0)
+def every(module: str) -> list[Mutant]:
+    """Return the mutants of one module, as it is now."""
+    return list(mutants(module, (SAFETY / f"{module}.py").read_text(encoding="utf-8")))
 
 
-def put_in(mutant: Mutant) -> None:
-    """Change the loaded module."""
-    name = f"{PACKAGE}.{mutant.module}"
-    module = importlib.import_module(name)
-    code = compile(mutant.tree, module.__file__ or name, "exec")
-    found = [each for each in _within(code) if each.co_qualname == mutant.function]
-    if found and mutant.function:
-        _function(module, mutant.function).__code__ = found[0]
-        return
-    fresh = ModuleType(name)
-    fresh.__file__ = module.__file__
-    exec(code, fresh.__dict__)  # noqa: S102 - the mutant itself
-    for other in [each for key, each in sys.modules.items() if _is_ours(key)]:
-        for key, value in vars(module).items():
-            if getattr(other, key, None) is value and key in vars(fresh):
-                setattr(other, key, vars(fresh)[key])
+def tests_of(module: str) -> tuple[str, ...]:
+    """Return the test files for a module's mutants, the sharpest first."""
+    first = FIRST[module]
+    return (first, *(each for each in OTHERS if each != first))
 
 
-def _is_ours(name: str) -> bool:
-    return name.startswith((PACKAGE, "tests.unit.safety", "test_"))
+class Played:
+    """What has been played before with this very code, and survived these tests."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._code = _digest(SAFETY.glob("*.py"))
+        self._tests = _digest(TESTS / each for each in (*OTHERS, *_PARTS))
+        self._known: dict[str, Fate] = {}
+        if path is not None and path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                self._remember(json.loads(line))
+
+    def _remember(self, told: dict[str, str]) -> None:
+        found = Fate(told["fate"])
+        same = found is Fate.NOTICED or told["tests"] == self._tests
+        if told["code"] == self._code and same:
+            self._known[told["mutant"]] = found
+
+    def of(self, mutant: Mutant) -> Fate:
+        """Return the fate of a mutant; play it if nobody has."""
+        known = self._known.get(mutant.key)
+        if known is not None:
+            return known
+        found = fate(mutant, tests_of(mutant.module))
+        if self._path is not None:
+            told = {
+                "code": self._code,
+                "tests": self._tests,
+                "mutant": mutant.key,
+                "fate": found.value,
+            }
+            with self._path.open("a", encoding="utf-8") as state:
+                state.write(f"{json.dumps(told)}\n")
+        return found
 
 
-def _within(code: CodeType) -> Iterator[CodeType]:
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield each
-            yield from _within(each)
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
-def _function(module: ModuleType, path: str) -> FunctionType:
-    found: object = module
-    for part in path.split("."):
-        found = getattr(found, part)
-    if isinstance(found, property):
-        found = found.fget
-    found = getattr(found, "func", found)
-    assert isinstance(found, FunctionType)
-    return found
+def survivors(chosen: list[Mutant], played: Played) -> Iterator[Mutant]:
+    """Yield the mutants that no test notices."""
+    for number, mutant in enumerate(chosen, start=1):
+        if played.of(mutant) is Fate.SURVIVED:
+            say(f"survives: {mutant.key}")
+            yield mutant
+        if number % 50 == 0:
+            say(f"{number} of {len(chosen)}")
 
 
-def play(chosen: list[Mutant], jobs: int) -> list[Mutant]:
-    """Run all; return those that survive."""
-    folder = ROOT / "tests" / "unit" / "safety"
-    words = ["-q", "-p", "no:cacheprovider", "-p", "no:logging"]
-    words += ["--capture=no", "--timeout", "0"]
-    loop = Loop(chosen, jobs)
-    files = [str(folder / each) for each in TESTS]
-    done = pytest.main([*words, *files], plugins=[loop])
-    assert done in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}, done
-    return loop.survivors
-
-
-def page(chosen: list[Mutant], survivors: list[Mutant], why: dict[str, str]) -> str:
+def page(chosen: list[Mutant], left: list[Mutant], why: Mapping[str, str]) -> str:
     """Return the page."""
     total = Counter(each.module for each in chosen)
-    left = Counter(each.module for each in survivors)
+    kept = Counter(each.module for each in left)
     head = _HEAD.format(
         total=len(chosen),
-        modules=", ".join(f"`{name}`" for name in total),
-        killed=len(chosen) - len(survivors),
-        survived=len(survivors),
+        modules=len(total),
+        noticed=len(chosen) - len(left),
+        survived=len(left),
+        date=datetime.now(UTC).date(),
+        cores=os.cpu_count(),
     )
     rows = [
-        f"| {name} | {count} | {count - left[name]} | {left[name]} |"
+        f"| `{name}` | {count} | {count - kept[name]} | {kept[name]} |"
         for name, count in total.items()
     ]
     lines = [
-        f"- {each.key}: {why.get(each.key, '**NOT EXPLAINED**')}" for each in survivors
+        f"- {each.key}\n  {why.get(each.key, '**Not explained.**')}" for each in left
     ]
     return head + "\n".join([*rows, "", "## Survivors", "", *lines, ""])
 
@@ -195,26 +168,22 @@ def page(chosen: list[Mutant], survivors: list[Mutant], why: dict[str, str]) -> 
 def main() -> int:
     """Play, print, write; 1 if a survivor has no explanation."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--page", type=Path)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only")
-    parser.add_argument("--every", type=int, default=1, help="play each Nth alone")
+    parser.add_argument("--page", type=Path, help="write the page here")
+    parser.add_argument("--state", type=Path, help="remember here what was played")
+    parser.add_argument("--only", choices=tuple(FIRST), help="this module alone")
     args = parser.parse_args()
-    folder = ROOT / "appliance" / "safety"
-    found: list[Mutant] = []
-    for name in MODULES:
-        if args.only in (None, name):
-            found += mutants(name, (folder / f"{name}.py").read_text(encoding="utf-8"))
-    chosen = found[:: args.every]
-    survivors = sorted(play(chosen, args.jobs), key=lambda each: each.key)
-    given: dict[str, Any] = {}
-    if EXPLAINED.exists():
-        given = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))
-    why = {each["mutant"]: each["why"] for each in given.get("survivor", [])}
-    say(f"{len(chosen)} mutants, {len(survivors)} survive")
+    load()
+    modules = (args.only,) if args.only else tuple(FIRST)
+    if fate(None, OTHERS) is not Fate.SURVIVED:
+        say("the tests fail without any mutant")
+        return 1
+    chosen = [mutant for name in modules for mutant in every(name)]
+    left = sorted(survivors(chosen, Played(args.state)), key=lambda each: each.key)
+    why = explained()
+    say(f"{len(chosen)} mutants, {len(left)} survive")
     if args.page:
-        args.page.write_text(page(chosen, survivors, why), encoding="utf-8")
-    unknown = [each.key for each in survivors if each.key not in why]
+        args.page.write_text(page(chosen, left, why), encoding="utf-8")
+    unknown = [each.key for each in left if each.key not in why]
     say("\n".join(f"not explained: {key}" for key in unknown))
     return 1 if unknown else 0
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual.containers import Vertical
+from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from appliance.dashboard.views.banner import banner_rows
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
     from appliance.dashboard.guard import Initiator
     from appliance.dashboard.machines import Asset
     from appliance.dashboard.model import Now, Plant
+    from appliance.dashboard.shelf import Version
     from appliance.dashboard.standing import Alarm
     from appliance.dashboard.views.words import Row
+
+
+class Wanted(NamedTuple):
+    """The past that a screen shows: a tag, between two moments, in so many points."""
+
+    tag: str
+    from_ns: int
+    to_ns: int
+    points: int
+    gaps: bool = False
 
 
 class PlantScreen(Screen[None]):
@@ -53,17 +65,39 @@ class PlantScreen(Screen[None]):
     def show(
         self, plant: Plant, now: Now, *, zone: tzinfo | None, notice: Row | None
     ) -> None:
-        """Draw everything that changed."""
+        """Draw everything that changed; what cannot be drawn is said, below the banner.
+
+        An error in one screen must not take the trip banner from the operator.
+        """
         width = self.app.size.width
         rows = banner_rows(plant, width, now, screen=self.LABEL, zone=zone)
         self._show_with_height("#banner", rows)
-        self._show_with_height("#notice", [] if notice is None else [notice])
         self.query_one("#footer", Rows).show([footer_row(self.LABEL, width)])
-        self.show_body(plant, now, zone)
+        try:
+            self.show_body(plant, now, zone)
+        except NoMatches:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is shown; the rest goes on
+            text = f"this screen cannot be drawn: {error!r}"
+            notice = notice_row(text, width, refused=True)
+        self._show_with_height("#notice", [] if notice is None else [notice])
 
     @abstractmethod
     def show_body(self, plant: Plant, now: Now, zone: tzinfo | None) -> None:
         """Draw what lies between."""
+
+    def turn(self, name: str, plant: Plant, now: Now) -> None:
+        """Change what is shown: the action table has the names."""
+
+    def wanted(self, plant: Plant, now: Now) -> Wanted | None:
+        """Return the past that is to be asked for."""
+        del plant, now
+        return None
+
+    @property
+    def opens(self) -> str:
+        """The screen that `open` goes to; empty: it stays here."""
+        return ""
 
     def chosen_alarm(self, plant: Plant, now: Now) -> Alarm | None:
         """Return the alarm that an acknowledgement is about here."""
@@ -75,9 +109,18 @@ class PlantScreen(Screen[None]):
         del plant, now
         return None
 
+    def chosen_tag(self, plant: Plant, now: Now) -> str | None:
+        """Return the tag that is meant here: the alarm's, where nothing else is."""
+        alarm = self.chosen_alarm(plant, now)
+        return None if alarm is None else tag_of(alarm)
+
     def chosen_initiator(self, plant: Plant) -> Initiator | None:
         """Return the initiator that is meant here."""
         return next(iter(plant.guard.initiators), None)
+
+    def chosen_version(self, plant: Plant) -> Version | None:
+        """Return the version of a model that is meant here."""
+        return next(iter(plant.shelf.versions), None)
 
     def _show_with_height(self, selector: str, rows: list[Row]) -> None:
         widget = self.query_one(selector, Rows)
@@ -85,6 +128,11 @@ class PlantScreen(Screen[None]):
             widget.styles.height = len(rows)
             widget.display = bool(rows)
         widget.show(rows)
+
+
+def tag_of(alarm: Alarm) -> str | None:
+    """Return the tag that an alarm is about; the first that a source's touches."""
+    return alarm.tag or next(iter(alarm.tags), None)
 
 
 def notice_row(text: str, width: int, *, refused: bool) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.dashboard.actions import OVERVIEW
+from appliance.dashboard.actions import ASSET, OVERVIEW, TAG
 from appliance.dashboard.screens.base import PlantScreen
 from appliance.dashboard.views import overview
 from appliance.dashboard.views.words import title
@@ -60,3 +60,18 @@ class OverviewScreen(PlantScreen):
         """Return the asset under the cursor."""
         key = self.query_one("#assets", Listing).key
         return None if key is None else plant.asset(key, now)
+
+    def chosen_tag(self, plant: Plant, now: Now) -> str | None:
+        """Return the value under the cursor, where the keys go there; else the alarm's.
+
+        Without an alarm it is the first value.
+        """
+        value = self.query_one("#values", Listing)
+        if value.has_focus:
+            return value.key
+        return super().chosen_tag(plant, now) or value.key
+
+    @property
+    def opens(self) -> str:
+        """A closer look at the asset, or at the value."""
+        return TAG if self.query_one("#values", Listing).has_focus else ASSET

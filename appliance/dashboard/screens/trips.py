@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.dashboard.actions import TRIPS
+from appliance.dashboard.actions import TAG, TRIPS
 from appliance.dashboard.screens.base import PlantScreen
 from appliance.dashboard.views import trips as view
 from appliance.dashboard.views.words import title
@@ -52,3 +52,16 @@ class TripsScreen(PlantScreen):
         """Return the initiator under the cursor."""
         key = self.query_one("#matrix", Listing).key
         return None if key is None else plant.guard.initiator(key)
+
+    def chosen_tag(self, plant: Plant, now: Now) -> str | None:
+        """Return the first channel of the initiator that the hub knows, too."""
+        del now
+        row = self.chosen_initiator(plant)
+        channels = () if row is None else row.channels
+        known = (each.name for each in channels if each.name in plant.readings)
+        return next(known, None)
+
+    @property
+    def opens(self) -> str:
+        """A closer look is one at its transmitter."""
+        return TAG

@@ -5,15 +5,27 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from appliance.dashboard.spectrum import spectrum_of
+from appliance.dashboard.views.forecast import FAN, fan_of
 from appliance.dashboard.views.overview import (
     asset_style,
     health_word,
     life_word,
     score_word,
 )
-from appliance.dashboard.views.words import Row, labelled, title
-from appliance.dashboard.wording import GAP, chart, fit, number, right, span
+from appliance.dashboard.views.words import Row, Word, labelled, title
+from appliance.dashboard.wording import (
+    chart,
+    counted,
+    fit,
+    hours,
+    number,
+    plain_name,
+    right,
+    span,
+)
 from appliance.domain.health import HEALTH_INDEX
 
 if TYPE_CHECKING:
@@ -22,8 +34,9 @@ if TYPE_CHECKING:
     from appliance.dashboard.machines import Asset
     from appliance.dashboard.model import History, Now, Plant
     from appliance.dashboard.spectrum import Line, Spectrum
+    from appliance.domain.health import LikelyFault
 
-_AXIS = 5
+_AXIS, _HEALTH = 5, 12
 _LINE_SIGNS = {"BPFO": "O", "BPFI": "I", "BSF": "B", "FTF": "C"}
 LINE_MEANINGS = {
     "BPFO": "outer race",
@@ -34,52 +47,95 @@ LINE_MEANINGS = {
 
 
 def head_rows(plant: Plant, asset: Asset, width: int, now: Now) -> list[Row]:
-    """Return three rows: who it is, how it is, and why."""
+    """Return who it is, how it is, and why: three to five rows."""
     alarms = sum(alarm.announced for alarm in asset.alarms)
-    remark = f"{alarms} alarms (3)" if alarms else ""
+    remark = f"{counted(alarms, 'alarm')} (3)" if alarms else ""
     name = " · ".join(
         part for part in (asset.id, asset.kind, asset.description) if part
     )
     stands = asset.mode not in {"", "running"}
     mode = f"   machine {asset.mode}" if stands else ""
-    health = f"{health_word(asset)}   score {score_word(asset)} limit"
-    style = asset_style(asset)
+    word = health_word(asset)
+    room = min(_HEALTH, cell_len(word))
+    score = f"   score {score_word(asset)} limit"
     life = f"   life {life_word(asset)}"
     note = ", 8 in 10" if asset.life is not None else ""
     row: Row = (
         (fit(" health", 9), "label"),
-        (fit(health + life + note + mode, width - 9), style),
+        (fit(word, room), asset_style(asset) or "strong"),
+        (fit(f"{score}{life}{note}{mode}", width - 9 - room), ""),
     )
-    cause = asset.cause
-    reading = plant.readings.reading(cause, now.s) if cause else None
+    return [
+        title(name, width, remark),
+        row,
+        labelled(" mostly", _mostly(plant, asset, now), width, label_width=9),
+        *(labelled(label, text, width, label_width=9) for label, text in _told(asset)),
+    ]
+
+
+def _mostly(plant: Plant, asset: Asset, now: Now) -> str:
+    """Return the tags that contribute, the first with its value of now."""
+    abnormal = asset.score is not None and (asset.score.good_value or 0.0) > 1.0
+    told = asset.explanation
+    cause = told.tags[0].tag if told is not None and told.tags else asset.cause
+    if not cause or not abnormal:
+        return "nothing stands out"
+    reading = plant.readings.reading(cause, now.s)
     measured = ""
     if reading is not None:
         value = f"{reading.text} {reading.engineering_units}"
         value = "see the spectrum" if reading.waveform else f"now {value}"
         measured = f", {value} ({reading.trust}, {span(reading.age_s)} old)"
-    abnormal = asset.score is not None and (asset.score.good_value or 0.0) > 1.0
-    why = f"{cause}{measured}" if cause and abnormal else "nothing stands out"
-    return [
-        title(name, width, remark),
-        row,
-        labelled(" mostly", why, width, label_width=9),
+    if told is None or not told.tags:
+        return f"{cause}{measured}"
+    others = (
+        f"{each.tag.removeprefix(f'{asset.id}/')} {100 * each.share:.0f} %"
+        for each in told.tags[1:3]
+    )
+    share = f" {100 * told.tags[0].share:.0f} %"
+    return ", ".join((f"{cause}{share}{measured}", *others))
+
+
+def _told(asset: Asset) -> list[tuple[str, str]]:
+    """Return the likely fault with its evidence, and what is wrong with instruments."""
+    told = asset.explanation
+    if told is None:
+        return []
+    rows = [
+        (" likely", f"{plain_name(each.fault)} ({_percent(each)}): {each.evidence}")
+        for each in told.likely[:1]
     ]
+    rows.extend(
+        (" sensor", f"{each.tag} {each.finding}: {each.evidence}")
+        for each in told.sensor[:1]
+    )
+    return rows
+
+
+def _percent(fault: LikelyFault) -> str:
+    return f"{100 * fault.confidence:.0f} %"
 
 
 def trend_rows(
     history: History | None, asset: Asset, size: tuple[int, int], span_s: float
 ) -> list[Row]:
-    """Return the health trend as a chart with its axis; a gap stays a gap."""
+    """Return the health trend as a chart; a gap stays a gap. Then its forecast."""
     width, height = size
-    rows = [title(f"health, last {span(span_s)} (w)", width)]
     plot_width, plot_height = max(1, width - _AXIS), max(1, height - 2)
-    values = resampled(history, plot_width, asset)
+    ahead = fan_of(asset, plot_width // 4, plot_height)
+    remark = f"then {hours(ahead.hours)}" if ahead.lines else "no forecast"
+    rows = [title(f"health, {span(span_s)} (w)", width, remark)]
+    past_width = plot_width - (ahead.width + 1 if ahead.lines else 0)
+    values = resampled(history, past_width, asset)
     lines = chart(values, plot_height, low=0.0, high=1.0)
     for place, line in enumerate(lines):
         axis = {0: "1.0 ", plot_height - 1: "0.0 "}.get(place, "")
-        rows.append(((right(axis, _AXIS), "label"), (fit(line, plot_width), "")))
+        row: list[Word] = [(right(axis, _AXIS), "label"), (fit(line, past_width), "")]
+        if ahead.lines:
+            row += [("│", "label"), (ahead.lines[place], "dim")]
+        rows.append(tuple(row))
     newest = "" if asset.health is None else f"now {asset.health:.2f}"
-    note = f"1 as new, 0 failed; {GAP} no value"
+    note = f"1 new, 0 failed; {FAN} 8 in 10" if ahead.lines else "1 new, 0 failed"
     foot = fit(f"     {note}", max(0, width - len(newest) - 1))
     rows.append(((foot, "label"), (newest, "")))
     return rows[:height]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from appliance.dashboard.actions import SCREENS
+from appliance.dashboard.actions import SCREENS, SHORT
 from appliance.dashboard.model import HUB, SAFETY
 from appliance.dashboard.standing import PRIORITIES, SYMBOLS
 from appliance.dashboard.wording import clock_time, fit, span
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from appliance.dashboard.model import Now, Plant
     from appliance.dashboard.views.words import Row, Word
 
-_WIDE = 100
+_WIDE, _NAMED = 100, 110
 
 
 def banner_rows(
@@ -38,10 +38,16 @@ def _first(plant: Plant, width: int, now: Now, screen: str, zone: tzinfo | None)
             counts[alarm.priority] += 1
     unseen = sum(alarm.needs_acknowledgement for alarm in plant.alarms)
     words: list[Word] = []
-    for place, name in enumerate(SCREENS, start=1):
+    for place, (name, short) in enumerate(zip(SCREENS, SHORT, strict=True), start=1):
         here = name == screen
-        words.append((f" {place}", "strong" if here else "label"))
-        words.append((f" {name} ", "here" if here else "label"))
+        style = "here" if here else "label"
+        if width >= _NAMED:
+            words += [
+                (f" {place}", "strong" if here else "label"),
+                (f" {name} ", style),
+            ]
+        else:
+            words += [(f" {place}", "strong"), (short, style)]
     counted: list[Word] = []
     for priority, count in counts.items():
         style = priority if count else "label"
@@ -49,8 +55,8 @@ def _first(plant: Plant, width: int, now: Now, screen: str, zone: tzinfo | None)
     new: Word = (f"{unseen} new " if unseen else "", "strong")
     time = clock_time(now.utc_ns, zone)[: 8 if width >= _WIDE else 5]
     used = sum(cell_len(text) for text, _ in (*words, *counted, new)) + len(time) + 1
-    site = f" {plant.place}" if width >= _WIDE else ""
-    return (*words, (fit(site, max(1, width - used)), "label"), *counted, new,
+    site = f" {plant.place}" if width >= _NAMED else ""
+    return (*words, (fit(site, max(1, width - used - 1)) + " ", "label"), *counted, new,
             (f"{time} ", ""))  # fmt: skip
 
 
@@ -64,6 +70,10 @@ def _safety(plant: Plant, width: int, now: Now, zone: tzinfo | None) -> Row:
         return ((fit("   safety: asking", width), "label"),)
     bypassed = len(guard.bypassed)
     bypass = f" · {bypassed} BYPASSED" if bypassed else ""
+    away = guard.maintenance
+    if away is not None:
+        left = f"{away.phase}, {span(away.left_s)} left, by {away.by}"
+        bypass += f" · HANDED OVER to the PLC ({left})"
     if guard.tripped and guard.armed:
         first_out, at_ns = plant.machine_stopped_by
         element = next((each for each in guard.elements if each.tripped), None)
@@ -80,7 +90,7 @@ def _safety(plant: Plant, width: int, now: Now, zone: tzinfo | None) -> Row:
         text = f" ! safety only OBSERVES: nothing would be stopped{bypass}"
         return ((fit(text, width), "notice"),)
     text = f"   safety armed · no trip{bypass}"
-    return ((fit(text, width), "notice" if bypassed else "label"),)
+    return ((fit(text, width), "notice" if bypass else "label"),)
 
 
 def _lost(plant: Plant, now: Now) -> str:
@@ -89,9 +99,9 @@ def _lost(plant: Plant, now: Now) -> str:
         link = plant.links[name]
         if link.up:
             continue
-        since = "" if link.since_s is None else f" for {span(now.s - link.since_s)}"
-        parts.append(f"{name} not connected{since}")
+        since = "" if link.since_s is None else f" ({span(now.s - link.since_s)})"
+        parts.append(f"{name}{since}")
     if not parts:
         return ""
-    old = "; all values are OLD" if not plant.links[HUB].up else ""
-    return f"DISCONNECTED: {', '.join(parts)}{old}; trying again"
+    old = "all values are OLD; " if not plant.links[HUB].up else ""
+    return f"DISCONNECTED: {', '.join(parts)}; {old}trying again"

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from appliance.dashboard.advice import advise
 from appliance.dashboard.readings import Trust
 from appliance.dashboard.standing import SYMBOLS
-from appliance.dashboard.views.words import Item, Row, title, value_words
+from appliance.dashboard.views.gauge import gauge
+from appliance.dashboard.views.words import NO_ITEMS, Items, Row, title, value_words
 from appliance.dashboard.wording import fit, hours, number, right, sparkline, wrapped
 
 if TYPE_CHECKING:
     from appliance.dashboard.machines import Asset
     from appliance.dashboard.model import Now, Plant
+    from appliance.dashboard.standing import Alarm
 
+_WIDE = 100
 _LABEL = 11
 
 
@@ -36,9 +39,12 @@ def problem_rows(plant: Plant, width: int, height: int, now: Now) -> list[Row]:
     return [*rows, *sure[:room], *do][:height]
 
 
-def asset_items(plant: Plant, width: int, now: Now) -> list[Item]:
+def asset_items(plant: Plant, width: int, now: Now) -> Items:
     """Return the assets, the worst first."""
-    return [Item(each.id, _asset_row(each, width)) for each in plant.assets(now)]
+    assets = plant.assets(now)
+    return Items(
+        [asset.id for asset in assets], lambda place: _asset_row(assets[place], width)
+    )
 
 
 def asset_head(width: int) -> Row:
@@ -52,28 +58,18 @@ def asset_head(width: int) -> Row:
     return ((fit(words, width), "label"),)
 
 
-def value_items(plant: Plant, asset: Asset | None, width: int, now: Now) -> list[Item]:
+def value_items(plant: Plant, asset: Asset | None, width: int, now: Now) -> Items:
     """Return the values of an asset, those with an alarm first."""
     if asset is None:
-        return []
+        return NO_ITEMS
     marks = {a.tag: a for a in reversed(asset.alarms) if a.announced}
-    tags = sorted(asset.tags, key=lambda tag: (tag not in marks, asset.tags.index(tag)))
-    name_width = 24 + max(0, width - 80) // 3
-    items = []
-    for tag in tags:
-        reading = plant.readings.reading(tag, now.s)
-        if reading is None:
-            continue
-        alarm = marks.get(tag)
-        sign = "" if alarm is None else alarm.symbol
-        name = tag[len(asset.id) + 1 :]
-        row = (
-            (fit(sign, 3), "" if alarm is None else alarm.priority),
-            (fit(name, name_width - 1) + " ", ""),
-            *value_words(reading, trail_width=max(4, width - name_width - 39)),
-        )
-        items.append(Item(tag, row))
-    return items
+    tags = sorted(asset.tags, key=lambda tag: tag not in marks)
+    return Items(
+        tags,
+        lambda place: _value_row(
+            plant, asset, tags[place], marks.get(tags[place]), width=width, now=now
+        ),
+    )
 
 
 def health_word(asset: Asset) -> str:
@@ -112,6 +108,33 @@ def asset_style(asset: Asset) -> str:
     """Return the style of the asset's worst alarm, or none."""
     worst = asset.worst
     return worst.priority if worst is not None and worst.announced else ""
+
+
+def _value_row(
+    plant: Plant,
+    asset: Asset,
+    tag: str,
+    alarm: Alarm | None,
+    *,
+    width: int,
+    now: Now,
+) -> Row:
+    name_width = 24 + max(0, width - 80) // 4
+    gauge_width = 22 if width >= _WIDE else 0
+    sign = "" if alarm is None else alarm.symbol
+    head: Row = (
+        (fit(sign, 3), "" if alarm is None else alarm.priority),
+        (fit(tag[len(asset.id) + 1 :], name_width - 1) + " ", ""),
+    )
+    reading = plant.readings.reading(tag, now.s)
+    if reading is None:
+        return head
+    trail_width = max(4, width - name_width - 39 - gauge_width)
+    row = (*head, *value_words(reading, trail_width=trail_width))
+    if not gauge_width:
+        return row
+    limits = plant.limits.get(tag, ())
+    return (*row, ("  ", ""), *gauge(reading, limits, gauge_width - 2))
 
 
 def _asset_row(asset: Asset, width: int) -> Row:

@@ -1,4 +1,4 @@
-"""System: processes, sources, buffer, uplink, models; and what happened last."""
+"""System: processes, sources, buffer, uplink, machine, certificates."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.dashboard.model import HUB, SAFETY, STATUS_OLD_S
 from appliance.dashboard.standing import SYMBOLS
-from appliance.dashboard.views.words import Item, Row, title
-from appliance.dashboard.wording import clock_time, fit, number, size, span
+from appliance.dashboard.views.models import inference_of
+from appliance.dashboard.views.words import Items, Row, title
+from appliance.dashboard.wording import fit, number, size, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import tzinfo
 
     from appliance.dashboard.model import Now, Plant
 
 _NAME = 13
 _FAULTS_SHOWN = 3
+_LEAST_FREE_BYTES = 200_000_000
+_HEAVY_LOAD = 1.5
+_NEARLY_FULL = 0.9
+_DAY_S = 86_400.0
+_RENEW_DAYS, _ENDS_DAYS = 30.0, 7.0
 
 
 def process_rows(plant: Plant, width: int, now: Now) -> list[Row]:
@@ -60,8 +65,7 @@ def buffer_rows(plant: Plant, width: int, now: Now) -> list[Row]:
     healthy = storage.get("healthy", True)
     words = "healthy" if healthy else f"TROUBLE: {storage.get('last_error')}"
     rows.append(_named("disk", words, width, "" if healthy else "high"))
-    used = size(float(usage.get("used_bytes", 0))) if usage else "not measured yet"
-    rows.append(_named("used", used, width))
+    rows.extend(_fill(plant, usage, width))
     read, stored = counters.get("samples_read", 0), counters.get("samples_stored", 0)
     rejected = counters.get("samples_rejected", 0)
     rows.append(_named("samples", f"{read} read, {stored} stored", width))
@@ -75,27 +79,41 @@ def buffer_rows(plant: Plant, width: int, now: Now) -> list[Row]:
     )
     rows.append(title("uplink", width))
     rows.extend(_uplink(plant, width, now))
-    rows.append(title("models", width))
+    rows.append(title("models", width, "7"))
     rows.extend(_models(plant, width))
+    rows.extend(machine_rows(plant, width, now))
     return rows
 
 
-def event_items(plant: Plant, width: int, zone: tzinfo | None) -> list[Item]:
-    """Return what happened, the newest first."""
-    items = []
-    newest = sorted(plant.events, key=lambda event: -event.time_ns)
-    for event in newest:
-        sign = SYMBOLS.get(event.priority, "")
-        actor = f" ({event.actor})" if event.actor else ""
-        pending = " …not on disk yet" if event.pending else ""
-        row = (
-            (f" {clock_time(event.time_ns, zone)} ", "label"),
-            (fit(sign, 3), event.priority if sign else ""),
-            (fit(event.kind, 8), "label"),
-            (fit(f"{event.message}{actor}{pending}", max(0, width - 21)), ""),
-        )
-        items.append(Item(f"{event.time_ns}{event.kind}{event.message}", row))
-    return items
+def items_of(rows: Sequence[Row]) -> Items:
+    """Return rows as items, so that a column that is too long can be walked."""
+    return Items([str(place) for place in range(len(rows))], rows.__getitem__)
+
+
+def machine_rows(plant: Plant, width: int, now: Now) -> list[Row]:
+    """Return disk, processor, memory and certificates of the gateway itself."""
+    told = plant.machine
+    rows = [title("machine", width)]
+    if not told:
+        return [*rows, _named("", "not known yet", width, "label")]
+    free, whole = told.get("disk_free_bytes"), told.get("disk_bytes")
+    if free is not None and whole:
+        scarce = free < _LEAST_FREE_BYTES
+        text = f"{size(free)} free of {size(whole)}"
+        rows.append(_named("disk", text, width, "high" if scarce else ""))
+    load, cores = told.get("load_1min"), told.get("cores") or 1
+    if load is not None:
+        busy = told.get("busy")
+        text = "" if busy is None else f"{100 * busy:.0f} % busy, "
+        text += f"load {load:.1f}/{cores}"
+        rows.append(_named("processor", text, width, _heavy(load / cores)))
+    available = told.get("memory_available_bytes")
+    if available is not None:
+        text = f"{size(available)} free of {size(told.get('memory_bytes') or 0)}"
+        rows.append(_named("memory", text, width))
+    rows.append(title("certificates", width))
+    rows.extend(_certificates(told.get("certificates") or (), width, now))
+    return rows
 
 
 def _faults(told: Sequence[Mapping[str, Any]], width: int) -> list[Row]:
@@ -137,6 +155,24 @@ def _sync(told: Mapping[str, Any] | None, width: int) -> Row:
     )
 
 
+def _fill(plant: Plant, usage: Mapping[str, Any], width: int) -> list[Row]:
+    """Return how full the buffer is, and when it will be: then the oldest goes."""
+    if not usage:
+        return [_named("used", "not measured yet", width)]
+    used = float(usage.get("used_bytes", 0))
+    quota = plant.machine.get("quota_bytes")
+    if not quota:
+        return [_named("used", size(used), width)]
+    text = f"{size(used)} of {size(quota)}, {100 * used / quota:.0f} %"
+    rows = [_named("used", text, width)]
+    full_s = plant.machine.get("full_in_s")
+    if used > _NEARLY_FULL * quota:
+        rows.append(_named("full", "the oldest makes room", width))
+    elif full_s is not None:
+        rows.append(_named("full in", span(full_s), width))
+    return rows
+
+
 def _uplink(plant: Plant, width: int, now: Now) -> list[Row]:
     streams = [row for row in plant.outbox.values() if isinstance(row, dict)]
     if not streams:
@@ -148,20 +184,33 @@ def _uplink(plant: Plant, width: int, now: Now) -> list[Row]:
     oldest = [row["oldest_ns"] for row in streams if row.get("oldest_ns")]
     age = ""
     if oldest and total["pending"]:
-        age = f", oldest {span((now.utc_ns - min(oldest)) / 1e9)}"
-    waiting = f"{total['pending']} rows ({size(total['pending_bytes'])}){age}"
+        age = f", {span((now.utc_ns - min(oldest)) / 1e9)} old"
+    waiting = f"{total['pending']} rows, {size(total['pending_bytes'])}{age}"
     gaps = total["declared_gaps"]
     return [
         _named("waiting", waiting, width),
+        *_road(plant, width, pending=total["pending"]),
         _named("delivered", f"{total['delivered']} rows", width),
         _named("given up", f"{gaps} rows", width, "high" if gaps else ""),
     ]
 
 
+def _road(plant: Plant, width: int, *, pending: int) -> list[Row]:
+    """Return when the backlog is gone, what it waits for, and what is wrong there."""
+    told: Mapping[str, Any] = (plant.status.get("processes") or {}).get("sync") or {}
+    link: Mapping[str, Any] = told.get("link") or {}
+    drain_s, waits = told.get("drain_s"), link.get("waits_for")
+    rows = []
+    if pending and drain_s is not None:
+        rows.append(_named("gone in", f"{span(drain_s)} at the speed of now", width))
+    if waits:
+        rows.append(_named("waits", str(waits), width, "label"))
+    rows.extend(_faults(told.get("diagnostics") or (), width))
+    return rows
+
+
 def _models(plant: Plant, width: int) -> list[Row]:
-    told: Mapping[str, Any] = (plant.status.get("processes") or {}).get(
-        "inference"
-    ) or {}
+    told = inference_of(plant)
     rows = [
         _named(str(asset), f"version {version} judges", width)
         for asset, version in (told.get("models") or {}).items()
@@ -175,6 +224,26 @@ def _models(plant: Plant, width: int) -> list[Row]:
         for asset, reason in (told.get("refused") or {}).items()
     )
     return rows or [_named("", "none known", width, "label")]
+
+
+def _certificates(told: Sequence[Mapping[str, Any]], width: int, now: Now) -> list[Row]:
+    """Return the certificates in use, the one that ends first on top."""
+    rows = []
+    for each in sorted(told, key=lambda row: int(row.get("ends_ns") or 0)):
+        days = (int(each.get("ends_ns") or 0) - now.utc_ns) / 1e9 / _DAY_S
+        text = f"{each.get('place')}: {each.get('subject')}"
+        if days < 0:
+            end, style = "ENDED", "high"
+        else:
+            style = "high" if days < _ENDS_DAYS else ""
+            style = style or ("notice" if days < _RENEW_DAYS else "")
+            end = f"{days:.0f} d left"
+        rows.append(_named(end, text, width, style))
+    return rows or [_named("", "none", width, "label")]
+
+
+def _heavy(load_per_core: float) -> str:
+    return "notice" if load_per_core > _HEAVY_LOAD else ""
 
 
 def _group_age(plant: Plant, source: str, now: Now) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 
 from rich.cells import cell_len
 
@@ -10,7 +11,7 @@ from appliance.dashboard.readings import Trust
 from appliance.dashboard.wording import fit, plain, right, span, sparkline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from appliance.dashboard.readings import Reading
 
@@ -41,6 +42,36 @@ class Item(NamedTuple):
 
     key: str
     row: Row
+
+
+class Items(Sequence[Item]):
+    """Rows to choose from, each drawn when it comes into sight: a list may be long."""
+
+    def __init__(self, keys: Sequence[str], draw: Callable[[int], Row]) -> None:
+        self.keys = tuple(keys)
+        self._draw = draw
+        self._drawn: dict[int, Row] = {}
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, place: int) -> Item: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Item]: ...
+    def __getitem__(self, place: int | slice) -> Item | Sequence[Item]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        return Item(self.keys[place], self.row(range(len(self))[place]))
+
+    def row(self, place: int) -> Row:
+        """Return the row at a place, counted from 0."""
+        if place not in self._drawn:
+            self._drawn[place] = self._draw(place)
+        return self._drawn[place]
+
+
+NO_ITEMS = Items((), lambda _place: ())
 
 
 def title(text: str, width: int, remark: str = "") -> Row:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def footer_row(screen: str, width: int) -> Row:
-    """Return the keys that fit; help and quit are always among them."""
+    """Return the keys that fit; stop, help and quit are always among them."""
     words: list[Word] = []
     room = width
-    last = [a for a in footer_actions(screen) if a.name in {"help", "quit"}]
+    last = [a for a in footer_actions(screen) if a.lasting]
     kept = sum(len(_text(each.shown_key, each.label)) for each in last)
     for action in footer_actions(screen):
         text = _text(action.shown_key, action.label)

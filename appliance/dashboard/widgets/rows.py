@@ -19,27 +19,34 @@ if TYPE_CHECKING:
     from appliance.dashboard.views.words import Row
 
 
+_REMEMBERED = 1000
+_DIM = frozenset({"label", "dim", "limit"})
+
+
 class Rows(ScrollView, can_focus=False):
     """Shows rows; those that did not change are not drawn again."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self._rows: tuple[Row, ...] = ()
+        self._source: Sequence[Row] = ()
+        self._shown: dict[int, Row] = {}
 
     @property
     def rows(self) -> tuple[Row, ...]:
         """What is shown."""
-        return self._rows
+        return tuple(self._source)
 
     def show(self, rows: Sequence[Row]) -> None:
-        """Show these rows instead."""
-        before, self._rows = self._rows, tuple(rows)
-        if len(before) != len(self._rows):
-            self.virtual_size = Size(self.size.width, len(self._rows))
+        """Show these rows instead; only those in sight are looked at."""
+        length, self._source = len(self._source), rows
+        if length != len(rows):
+            self._shown.clear()
+            self.virtual_size = Size(self.size.width, len(rows))
             self.refresh()
             return
-        for place, (old, new) in enumerate(zip(before, self._rows, strict=True)):
-            if old != new:
+        top = self.scroll_offset.y
+        for place in range(top, min(top + self.size.height, len(rows))):
+            if self._shown.get(place) != rows[place]:
                 self.refresh_row(place)
 
     def refresh_row(self, place: int) -> None:
@@ -52,15 +59,18 @@ class Rows(ScrollView, can_focus=False):
         """Draw a line of the terminal."""
         place = y + self.scroll_offset.y
         base = self.rich_style
-        if place >= len(self._rows):
+        if place >= len(self._source):
             return Strip.blank(self.size.width, base)
+        if len(self._shown) > _REMEMBERED:
+            self._shown.clear()
+        self._shown[place] = self._source[place]
         return self.drawn(place, base)
 
-    def drawn(self, place: int, base: Style) -> Strip:
-        """Draw a row on a base style."""
+    def drawn(self, place: int, base: Style, *, lit: bool = False) -> Strip:
+        """Draw a row on a base style; `lit`: on lighter ground, nothing is dim."""
         segments = [
-            Segment(text, base + style_of(style))
-            for text, style in self._rows[place]
+            Segment(text, base + style_of("" if lit and style in _DIM else style))
+            for text, style in self._source[place]
             if text
         ]
         return Strip(segments).adjust_cell_length(self.size.width, base)

@@ -58,11 +58,11 @@ class Witness:
         """Shelve the alarm, or put it back; an answer is a promise."""
         self._order += 1
         op = "alarms.unshelve" if self._shelved else "alarms.shelve"
-        length = {} if self._shelved else {"length_s": 3600.0}
+        length = {} if self._shelved else {"for_s": 3600.0}
         self._shelved = not self._shelved  # or it is so by now, if it is refused
         reason = f"(order {self._order})"
         with suppress(LinkRefusedError):
-            answer = await self._ask(link, op, id=ALARM, reason=reason, **length)
+            answer = await self._ask(link, op, alarm=ALARM, reason=reason, **length)
             self._seen.promises.append(Promise(self._order, tuple(answer["seq"])))
 
     async def _hear(self, link: LinkClient) -> None:

@@ -82,3 +82,38 @@ def test_a_deadband_leans_on_what_was_last_proved() -> None:
     assert after((0.0, ON), (1.0, UNKNOWN)).leans_on
     assert after((0.0, ON), (5.0, ON), (6.0, UNKNOWN)).leans_on
     assert not after((0.0, OFF), (1.0, UNKNOWN)).leans_on
+
+
+COUNTING = Delay(on_s=60.0, count=3, within_s=30.0)
+
+
+@pytest.mark.parametrize(
+    ("third_s", "active"), [(30.0 - TICK_S, True), (30.0, True), (30.0 + TICK_S, False)]
+)
+def test_so_many_onsets_within_the_window_count_however_short(
+    third_s: float, active: bool
+) -> None:
+    seen = ((0.0, ON), (1.0, OFF), (10.0, ON), (11.0, OFF), (third_s, ON))
+    assert after(*seen, delay=COUNTING).active is active
+
+
+def test_an_onset_that_lasts_for_the_on_delay_counts_by_itself() -> None:
+    state = after((0.0, ON), delay=COUNTING)
+    assert not elapse(COUNTING, state, 60.0 - TICK_S).active
+    assert elapse(COUNTING, state, 60.0).active
+
+
+def test_samples_of_one_onset_are_not_onsets() -> None:
+    seen = [(float(at_s), ON) for at_s in range(20)]
+    assert not after(*seen, delay=COUNTING).active
+
+
+def test_what_is_not_known_in_between_makes_no_new_onset() -> None:
+    seen = ((0.0, ON), (1.0, UNKNOWN), (2.0, ON), (3.0, UNKNOWN), (4.0, ON))
+    assert not after(*seen, delay=COUNTING).active
+
+
+def test_after_it_counted_the_onsets_are_counted_anew() -> None:
+    seen = ((0.0, ON), (1.0, OFF), (2.0, ON), (3.0, OFF), (4.0, ON), (5.0, OFF))
+    assert not after(*seen, delay=COUNTING).active
+    assert not after(*seen, (6.0, ON), delay=COUNTING).active

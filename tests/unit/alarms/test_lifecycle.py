@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from appliance.alarms.delay import Condition, Delay, Lasting
-from appliance.alarms.lifecycle import (
-    SHELVE_MAX_S,
+from appliance.alarms.acts import (
     Acknowledge,
     Act,
-    Change,
-    Design,
     Elapse,
-    Lifecycle,
-    NotPossibleError,
     Observe,
     PutBack,
+    Reannounce,
     Reset,
-    Shelf,
     Shelve,
-    State,
     Suppress,
     TakeOut,
     Unshelve,
+)
+from appliance.alarms.delay import Condition, Delay, Lasting
+from appliance.alarms.lifecycle import (
+    SHELVE_MAX_S,
+    Change,
+    Design,
+    Lifecycle,
+    NotPossibleError,
+    Shelf,
+    State,
     step,
 )
 
@@ -62,28 +67,23 @@ ACTS: dict[str, tuple[Act, float]] = {
     "unsuppress": (Suppress(suppressed=False), 0.0),
     "take_out": (TakeOut(), 0.0),
     "put_back": (PutBack(), 0.0),
+    "worse": (Reannounce(), 0.0),
 }
 COLUMNS = tuple(ACTS)
 SAME, NO = "=", "refused"
 
-# Every state and every act: the state after it, `=` the same, `refused`.
-TABLE = """
-state          on           off        unknown later        ack        reset  shelve  unshelve     suppress   unsuppress   take_out       put_back
-normal         pending      =          =       =            refused    refused shelved refused     suppressed =            out_of_service refused
-pending        =            normal     =       active_unack refused    refused shelved refused     suppressed =            out_of_service refused
-active_unack   =            rtn_unack  =       =            active_ack refused shelved refused     suppressed =            out_of_service refused
-active_ack     =            normal     =       =            refused    refused shelved refused     suppressed =            out_of_service refused
-rtn_unack      =            =          =       =            normal     refused shelved refused     suppressed =            out_of_service refused
-latched_unack  =            =          =       =            latched_ack refused shelved refused    suppressed =            out_of_service refused
-latched_ack    =            =          =       =            refused    normal  shelved refused     suppressed =            out_of_service refused
-shelved        =            =          =       active_unack refused    refused =       active_unack suppressed =           out_of_service refused
-suppressed     =            =          =       =            refused    refused =       refused     =          active_unack out_of_service refused
-out_of_service =            =          =       =            refused    refused =       refused     =          =            refused        active_unack
-"""  # noqa: E501 - a table is read across
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "alarm-states.md"
+
+
+def table_of_the_page() -> list[list[str]]:
+    """Every state and every act: the state after it, `=` the same, `refused`."""
+    _, rest = PAGE.read_text().split("<!-- table: transitions -->")
+    lines = [line for line in rest.split("\n\n")[0].splitlines() if line]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def cases() -> list[tuple[str, str, str]]:
-    head, *rows = [line.split() for line in TABLE.strip().splitlines()]
+    head, _, *rows = table_of_the_page()
     assert tuple(head[1:]) == COLUMNS
     assert [row[0] for row in rows] == [str(state) for state in State]
     return [
@@ -225,6 +225,75 @@ def test_a_mask_that_ends_below_another_announces_nothing() -> None:
     assert told == (Change.UNSUPPRESSED,)
     life, told = step(PLAIN, life, PutBack(), NOW_S)
     assert told == (Change.IN_SERVICE, Change.REANNOUNCED)
+
+
+def test_every_state_is_explained_on_the_page_and_in_the_order_of_precedence() -> None:
+    text = PAGE.read_text()
+    shown = text.split("## Which state is shown")[1].split("Below 1 to 3")[0]
+    assert all(f"| `{state}` |" in text for state in State)
+    places = [shown.index(f"`{state}`") for state in reversed(list(State)[7:])]
+    assert places == sorted(places)
+    assert all(f"`{state}`" in shown for state in State)
+
+
+REALARMING = Design(Delay(), realarm_s=60.0)
+
+
+def test_an_alarm_that_stays_active_is_announced_again_and_again() -> None:
+    life, told = step(REALARMING, Lifecycle(), Observe(ON), 0.0)
+    life, _ = step(REALARMING, life, Acknowledge(), 1.0)
+    life, told = step(REALARMING, life, Elapse(), 59.9)
+    assert told == ()
+    life, told = step(REALARMING, life, Elapse(), 60.0)
+    assert told == (Change.REANNOUNCED,)
+    assert (life.state, life.realarms) == (State.ACTIVE_UNACK, 1)
+    life, told = step(REALARMING, life, Elapse(), 119.9)
+    assert told == ()
+    life, told = step(REALARMING, life, Elapse(), 120.0)
+    assert (told, life.realarms) == ((Change.REANNOUNCED,), 2)
+
+
+def test_the_time_to_the_next_announcement_begins_with_the_next_activation() -> None:
+    life, _ = step(REALARMING, Lifecycle(), Observe(ON), 0.0)
+    life, _ = step(REALARMING, life, Observe(OFF), 50.0)
+    assert (life.announced_s, life.realarms) == (None, 0)
+    life, _ = step(REALARMING, life, Observe(ON), 55.0)
+    _, told = step(REALARMING, life, Elapse(), 61.0)
+    assert told == ()
+
+
+def test_what_is_masked_is_not_announced_again() -> None:
+    life, _ = step(REALARMING, Lifecycle(), Observe(ON), 0.0)
+    life, _ = step(REALARMING, life, Shelve(600.0), 1.0)
+    life, told = step(REALARMING, life, Elapse(), 300.0)
+    assert (told, life.realarms) == ((), 0)
+    life, told = step(REALARMING, life, Unshelve(), 301.0)
+    assert told == (Change.UNSHELVED, Change.REANNOUNCED)
+
+
+def test_what_the_shelf_gives_back_is_announced_once() -> None:
+    life, _ = step(REALARMING, Lifecycle(), Observe(ON), 0.0)
+    life, _ = step(REALARMING, life, Shelve(600.0), 1.0)
+    life, told = step(REALARMING, life, Elapse(), 700.0)
+    assert (told, life.realarms) == ((Change.UNSHELVED, Change.REANNOUNCED), 0)
+
+
+def test_what_became_worse_is_announced_to_who_has_seen_it() -> None:
+    life, told = step(PLAIN, Lifecycle(ACTIVE), Reannounce(), NOW_S)
+    assert told == (Change.REANNOUNCED,)
+    assert life.state is State.ACTIVE_UNACK
+    masked = Lifecycle(ACTIVE, suppressed=True)
+    assert step(PLAIN, masked, Reannounce(), NOW_S) == (masked, ())
+
+
+def test_the_design_sets_the_longest_time_on_the_shelf_or_forbids_it() -> None:
+    short = Design(Delay(), shelve_max_s=60.0)
+    life, _ = step(short, Lifecycle(ACTIVE), Shelve(60.0), NOW_S)
+    assert life.state is State.SHELVED
+    with pytest.raises(NotPossibleError, match="at most 60 s"):
+        step(short, Lifecycle(ACTIVE), Shelve(60.1), NOW_S)
+    with pytest.raises(NotPossibleError, match="may not be shelved"):
+        step(Design(Delay(), shelve_max_s=0.0), Lifecycle(), Shelve(1.0), NOW_S)
 
 
 class AnyLife(RuleBasedStateMachine):

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.alarms.acts import Acknowledge, Shelve, TakeOut
 from appliance.alarms.delay import Delay
 from appliance.alarms.engine import AlarmEngine, UnknownAlarmError
-from appliance.alarms.lifecycle import Acknowledge, NotPossibleError, Shelve, TakeOut
+from appliance.alarms.lifecycle import NotPossibleError
 from appliance.alarms.sources import LIMIT, Fault, SourceWord
 from appliance.domain.diagnostic import Diagnostic
 from appliance.domain.event import EventKind
@@ -19,7 +20,7 @@ from appliance.domain.tag import TagId
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from appliance.alarms.lifecycle import Act
+    from appliance.alarms.acts import Act
     from appliance.domain.event import Event
 
 _S = 1_000_000_000
@@ -151,6 +152,7 @@ def test_the_newest_words_of_a_standing_fault_are_shown() -> None:
     bench = Bench()
     bench.say(CERTIFICATE)
     later = Diagnostic("certificate", "it expires in 2 days", "renew it", "high")
+    assert bench.say(later) == ["reannounced"]  # it became worse
     assert bench.say(later) == []
     (row,) = bench.engine.table(now_s=0.0, utc_ns=EPOCH_NS)
     assert (row["cause"], row["priority"]) == ("it expires in 2 days", "high")

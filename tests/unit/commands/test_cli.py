@@ -17,6 +17,7 @@ from appliance.commands.exits import CommandError
 from appliance.commands.learn import when_ns
 from appliance.config import StorageSettings
 from appliance.domain.batch import batch_of
+from appliance.domain.event import Event, EventKind
 from appliance.domain.tag import Tag, TagId
 from appliance.link.roles import Role
 from appliance.link.server import LinkServer, RefusedError
@@ -146,7 +147,7 @@ async def test_alarms_are_listed_and_acknowledged(
         {"id": "P/a:high", "priority": "high", "state": "active_unack", "action": "go"},
         {"id": "P/b:low", "priority": "low", "state": "normal", "action": "none"},
     ]
-    answers = {"alarms.list": rows, "alarms.ack": {}, "alarms.shelve": {}}
+    answers = {"alarms.list": rows, "alarms.acknowledge": {}, "alarms.shelve": {}}
     async with answering(tmp_path / "hub.sock", answers) as asked:
         place = ("--run-dir", str(tmp_path))
         assert await wheeltapper("alarms", "list", *place) == 1
@@ -154,12 +155,104 @@ async def test_alarms_are_listed_and_acknowledged(
         assert await wheeltapper("alarms", "list", "--all", "--json", *place) == 1
         assert len(json.loads(capsys.readouterr().out)) == 2
         assert await wheeltapper("alarms", "ack", "P/a:high", *place) == 0
-        assert asked[-1] == ("alarms.ack", {"id": "P/a:high", "reason": ""})
-        words = ("shelve", "P/a:high", "--for", "30m", "--reason", "known", *place)
-        assert await wheeltapper("alarms", *words) == 0
-        assert asked[-1][1]["length_s"] == 1800
+        words = {"alarm": "P/a:high", "reason": ""}
+        assert asked[-1] == ("alarms.acknowledge", words)
+        shelve = ("shelve", "P/a:high", "--for", "30m", "--reason", "known", *place)
+        assert await wheeltapper("alarms", *shelve) == 0
+        assert asked[-1][1]["for_s"] == 1800
         bad = ("shelve", "P/a:high", "--for", "soon", *place)
         assert await wheeltapper("alarms", *bad) == 2
+
+
+async def test_what_is_kept_silent_is_listed_with_who_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ("--run-dir", str(tmp_path))
+    nobody = {"shelved_by": "", "shelve_reason": "", "suppressed_by": ""}
+    nobody |= {"out_of_service_by": "", "out_of_service_reason": ""}
+    rows = [
+        nobody | {"id": "P/a:high", "priority": "high", "state": state, **said}
+        for state, said in (
+            ("active_unack", {}),
+            ("shelved", {"shelved_by": "ada", "shelve_reason": "known"}),
+            ("suppressed", {"suppressed_by": "P/on below 0.5"}),
+            ("out_of_service", {"out_of_service_by": "bo"}),
+        )
+    ]
+    async with answering(tmp_path / "hub.sock", {"alarms.list": rows}):
+        assert await wheeltapper("alarms", "suppressed", *place) == 0
+        lines = capsys.readouterr().out.splitlines()[1:]
+        assert await wheeltapper("alarms", "suppressed", "--json", *place) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 3
+    assert [line.split("P/a:high")[1].strip() for line in lines] == [
+        "ada: known", "the design: P/on below 0.5", "bo",
+    ]  # fmt: skip
+    async with answering(tmp_path / "hub.sock", {"alarms.list": []}):
+        assert await wheeltapper("alarms", "suppressed", *place) == 0
+    assert capsys.readouterr().out == "no alarm is kept silent\n"
+
+
+async def test_a_verdict_and_the_way_out_of_service_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    place = ("--run-dir", str(tmp_path))
+    answers: dict[str, Any] = {"alarms.verdict": {}, "alarms.out_of_service": {}}
+    async with answering(tmp_path / "hub.sock", answers) as asked:
+        words = ("verdict", "P-101", "false", "--note", "steam", *place)
+        assert await wheeltapper("alarms", *words) == 0
+        judged = {"alarm": "P-101", "verdict": "false", "note": "steam"}
+        assert asked[-1] == ("alarms.verdict", judged)
+        taken = ("out-of-service", "P/a:high", "--reason", "new meter", *place)
+        assert await wheeltapper("alarms", *taken) == 0
+        assert asked[-1][1] == {"alarm": "P/a:high", "reason": "new meter"}
+    with pytest.raises(SystemExit):  # it needs a reason
+        main(("alarms", "out-of-service", "P/a:high"))
+
+
+async def test_figures_are_live_or_of_a_time_or_from_the_buffer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ("--run-dir", str(tmp_path), "--state-dir", str(tmp_path))
+    alarm = Event(
+        EventKind.ALARM, "active", 10**18, "", priority="high",
+        details={"id": "P/a:high", "announced": True, "active": True},
+    )  # fmt: skip
+    settings = StorageSettings()
+    async with open_store(tmp_path / "buffer.db", settings, SystemClock()) as store:
+        await store.append_event(alarm)
+    assert await wheeltapper("alarms", "kpi", "--journal", "--json", *place) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["AlarmCount"] == 1
+    figures["chattering"] = ["P/a:high"]
+    async with answering(tmp_path / "hub.sock", {"alarms.kpi": figures}) as asked:
+        assert await wheeltapper("alarms", "kpi", *place) == 0
+        assert asked[-1] == ("alarms.kpi", {})
+        shown = capsys.readouterr().out
+        assert re.search(r"AlarmCount +1\n", shown)
+        assert re.search(r"P/a:high +1 +100\.0 %", shown)
+        assert "chattering: P/a:high" in shown
+        assert await wheeltapper("alarms", "kpi", "--from", "1d", *place) == 0
+        assert set(asked[-1][1]) == {"from_ns", "to_ns"}
+
+
+async def test_the_journal_is_verified_against_an_anchor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verify = ("alarms", "journal", "verify", "--state-dir", str(tmp_path))
+    assert await wheeltapper(*verify) == 1  # there is no buffer
+    settings = StorageSettings()
+    async with open_store(tmp_path / "buffer.db", settings, SystemClock()) as store:
+        await store.append_event(Event(EventKind.AUDIT, "a", 1, "somebody came"))
+    assert await wheeltapper(*verify) == 0
+    shown = capsys.readouterr().out
+    assert "well: 1 events are as they were recorded" in shown
+    head = shown.split("head: ")[1].strip()
+    assert await wheeltapper(*verify, "--anchor", head) == 0
+    assert await wheeltapper(*verify, "--anchor", "1:" + "0" * 64) == 1
+    assert "broken at 1" in capsys.readouterr().out
+    assert await wheeltapper(*verify, "--anchor", "1", "--json") == 2
+    assert await wheeltapper(*verify, "--json") == 0
+    assert json.loads(capsys.readouterr().out.strip())["vouched"] == 1
 
 
 async def test_no_standing_alarm_is_said_in_words(

@@ -161,7 +161,7 @@ def test_a_trip_comes_before_everything_else(plant: Plant) -> None:
     assert advice.sure[0] == "the stop is confirmed by its feedback"
     assert "0 of 1 channels demand it (1oo1): 1.20 mm/s, limit 7.10" in advice.sure
     assert (advice.consequence, advice.do) == ("Seizure", "Do not restart")
-    assert advice.more == "and 1 alarms (3)"
+    assert advice.more == "and 1 alarm (3)"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,19 @@ from rich.cells import cell_len
 from appliance.dashboard.actions import ACTIONS, SCREENS, allowed, footer_actions
 from appliance.dashboard.model import HUB, SAFETY, Plant, history_of
 from appliance.dashboard.palette import STYLES, style_of
-from appliance.dashboard.views import alarms, asset, banner, overview, system, trips
+from appliance.dashboard.roster import roster
+from appliance.dashboard.views import (
+    alarms,
+    asset,
+    banner,
+    events,
+    models,
+    overview,
+    system,
+    tag,
+    trips,
+)
+from appliance.dashboard.views.alarm_detail import alarm_rows
 from appliance.dashboard.views.words import text_of
 from appliance.dashboard.widgets.footer import footer_row
 from appliance.domain.sample import Quality
@@ -53,17 +65,33 @@ def every_row(plant: Plant, width: int) -> list[Row]:
         size = (width, 9)
         rows += asset.trend_rows(None, each, size, 300.0)
         rows += asset.spectrum_rows(plant, each, size, now, envelope=True)
-    rows += [item.row for item in alarms.alarm_items(plant, width, now)]
+    lines = roster(plant.alarms)
+    rows += [item.row for item in alarms.alarm_items(plant, lines, width, now)]
     first = next(iter(plant.alarms), None)
-    rows += alarms.alarm_rows(plant, first, width, now, UTC)
+    rows += alarm_rows(plant, first, width, now, UTC)
+    rows += [item.row for item in models.shelf_items(plant, width)]
+    rows += [*models.judging_rows(plant, width), *models.act_rows(plant, width, UTC)]
+    for name in plant.readings.names:
+        rows += tag.head_rows(plant, name, width, now)
+        seen = tag.View(now.utc_ns - 10**10, now.utc_ns, live=True)
+        rows += tag.chart_rows(plant, name, seen, (width, 12), now=now, zone=UTC)
     rows += trips.mode_rows(plant, width, now, UTC)
     rows += [item.row for item in trips.matrix_items(plant, width)]
     row = next(iter(plant.guard.initiators), None)
     rows += trips.initiator_rows(plant, row, width)
     rows += system.process_rows(plant, width, now)
     rows += system.buffer_rows(plant, width, now)
-    rows += [item.row for item in system.event_items(plant, width, UTC)]
+    log = plant.events.newest_first()
+    rows += [item.row for item in events.event_items(log, width, UTC, dated=True)]
+    rows += events.detail_rows(next(iter(log), None), width, UTC)
     return rows
+
+
+def alarm_list(plant: Plant, width: int, at_s: float = 0.0) -> str:
+    """Return the list of alarms as text."""
+    lines = roster(plant.alarms)
+    items = alarms.alarm_items(plant, lines, width, at(at_s))
+    return text_of(item.row for item in items)
 
 
 HOSTILE = st.text(
@@ -121,7 +149,7 @@ def test_the_banner_tells_trip_observe_bypass_and_loss_apart(plant: Plant) -> No
     assert "■ TRIP motor by vibration · stop confirmed" in said()
     plant.take_loss(SAFETY, "gone", at(0))
     assert "? safety: state UNKNOWN; its last word: TRIPPED" in said()
-    assert "DISCONNECTED: safety not connected for 3.0 s; trying again" in said()
+    assert "DISCONNECTED: safety (3.0 s); trying again" in said()
 
 
 def test_before_safety_has_answered_nothing_is_claimed() -> None:
@@ -164,24 +192,21 @@ def test_an_element_without_a_heartbeat_says_so(plant: Plant) -> None:
 
 def test_there_may_be_no_initiator_and_no_alarm(plant: Plant) -> None:
     assert "none" in text_of(trips.initiator_rows(plant, None, 80))
-    assert "no alarm stands" in text_of(alarms.alarm_rows(plant, None, 80, at(0), UTC))
+    assert "no alarm stands" in text_of(alarm_rows(plant, None, 80, at(0), UTC))
     plant.take_loss(HUB, "gone", at(0))
-    assert "no alarm is known" in text_of(
-        alarms.alarm_rows(plant, None, 80, at(0), UTC)
-    )
+    assert "no alarm is known" in text_of(alarm_rows(plant, None, 80, at(0), UTC))
 
 
 def test_the_value_of_an_alarm_is_marked_while_it_is_not_fresh(plant: Plant) -> None:
     plant.take_answer("alarms.list", [alarm_row(actor="ada")], at(0))
-    (item,) = alarms.alarm_items(plant, 80, at(60))
-    assert "?5.200" in text_of([item.row])
+    assert "?5.200 mm/s" in alarm_list(plant, 80, 60)
     (alarm,) = plant.alarms
-    detail = text_of(alarms.alarm_rows(plant, alarm, 80, at(60), UTC))
+    detail = text_of(alarm_rows(plant, alarm, 80, at(60), UTC))
     assert "ACTIVE, new since 14:13:20 (60 s) by ada" in detail
     bare = alarm_row(tag="X/y", changed_ns=0, action="", cause="", consequence="")
     plant.take_answer("alarms.list", [bare | {"respond_within_s": None}], at(0))
     (alarm,) = plant.alarms
-    detail = text_of(alarms.alarm_rows(plant, alarm, 80, at(0), UTC))
+    detail = text_of(alarm_rows(plant, alarm, 80, at(0), UTC))
     assert detail.count("not configured") == 2
     assert "the tag is not known here" in detail
 
@@ -214,7 +239,7 @@ def test_an_asset_without_a_model_says_so(plant: Plant) -> None:
     level = plant.asset("T-101", at(0))
     assert level is not None
     assert overview.health_word(level) == "-"
-    assert overview.value_items(plant, None, 80, at(0)) == []
+    assert len(overview.value_items(plant, None, 80, at(0))) == 0
 
 
 def test_the_trend_shows_the_lowest_value_of_each_column_and_the_gaps(
@@ -251,7 +276,7 @@ def test_the_spectrum_says_why_there_is_none_or_no_line(plant: Plant) -> None:
     assert "the machine stands still" in shown()
     plant.take_batch(batch({"P-101/motor/speed": 0.0}, quality=Quality.BAD), at(0))
     assert "the speed is not known" in shown()
-    plant.description = {}
+    plant.take_answer("describe", {}, at(0))
     assert "no waveform yet" in shown()
 
 
@@ -271,7 +296,7 @@ def test_the_system_names_what_is_in_trouble(plant: Plant) -> None:
     for words in (
         "does not answer: gone", "lost, confirmed 0.0 s ago", "TROUBLE: disk full",
         "3 rejected", "no model: learn one", "refused: bad digest", "version v1 judges",
-        "uplink connecting", "oldest 60 s", "4 rows", "not measured yet",
+        "uplink connecting", "60 s old", "4 rows", "not measured yet",
     ):  # fmt: skip
         assert words in text
     assert "all of this is 30 s old" in text_of(system.process_rows(plant, 60, at(30)))
@@ -296,9 +321,10 @@ def test_inference_that_waits_is_not_inference_that_is_lost(
 
 def test_an_event_that_is_not_on_disk_says_so(plant: Plant) -> None:
     plant.take_event(EventMessage("audit", "x", at(0).utc_ns, "reset", actor="ada"))
-    (item,) = system.event_items(plant, 100, UTC)
+    log = plant.events.newest_first()
+    (item,) = events.event_items(log, 100, UTC, dated=False)
     assert "14:13:20" in text_of([item.row])
-    assert "reset (ada) …not on disk yet" in text_of([item.row])
+    assert "ada      reset …not on disk yet" in text_of([item.row])
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -306,18 +332,20 @@ def test_an_event_that_is_not_on_disk_says_so(plant: Plant) -> None:
 def test_help_and_quit_are_always_in_the_footer(screen: str, width: int) -> None:
     row = footer_row(screen, width)
     text = text_of([row])
+    assert "S STOP" in text
     assert "? help" in text
     assert "q quit" in text
     assert cell_len(text) <= width
 
 
 def test_the_table_decides_what_is_allowed_where() -> None:
-    assert allowed("reset", (), "trips")
-    assert not allowed("reset", (), "overview")
+    assert allowed("act", ("reset",), "trips")
+    assert not allowed("act", ("reset",), "overview")
     assert allowed("show", ("alarms",), "trips")
     assert allowed("something_of_textual", (), "trips")
     assert len({action.keys for action in ACTIONS}) == len(ACTIONS)
-    assert {a.name for a in footer_actions("trips")} >= {"reset", "stop", "help"}
+    names = {action.name for action in footer_actions("trips")}
+    assert names >= {"act('reset')", "act('stop')", "help"}
 
 
 def test_no_act_that_asks_first_is_begun_with_the_key_that_confirms() -> None:
@@ -351,9 +379,8 @@ def source_alarm() -> dict[str, Any]:
 def test_a_fault_of_a_source_stands_in_the_list_with_its_remedy(plant: Plant) -> None:
     plant.take_answer("alarms.list", [source_alarm()], at(0))
     (alarm,) = plant.alarms
-    (item,) = alarms.alarm_items(plant, 120, at(0))
-    assert "source skid:clock" in text_of([item.row])
-    said = text_of(alarms.alarm_rows(plant, alarm, 120, at(0), UTC))
+    assert "source skid:clock" in alarm_list(plant, 120)
+    said = text_of(alarm_rows(plant, alarm, 120, at(0), UTC))
     assert "source skid - its clock is at 2000 (active, not acknowledged)" in said
     assert "set the clock of the PLC" in said
     assert "touches P-101/flow, P-101/speed" in said

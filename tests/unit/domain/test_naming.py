@@ -34,6 +34,21 @@ def test_what_may_stay_stays(parts: list[str], name: str) -> None:
     assert legal_tag_id(parts, asset="skid") == name
 
 
+@pytest.mark.parametrize(
+    ("parts", "asset", "name"),
+    [
+        (["level"], "hall/skid", "hall/skid/level"),
+        (["level"], "/", "_/level"),
+        ([], "/skid/", "skid/skid"),
+        ([], "", "_/_"),
+    ],
+)
+def test_an_asset_is_divided_like_every_other_name(
+    parts: list[str], asset: str, name: str
+) -> None:
+    assert legal_tag_id(parts, asset=asset) == name
+
+
 def test_a_long_path_loses_its_middle_and_a_long_name_its_end() -> None:
     assert legal_tag_id(["P-101", "m" * 120, "flow"], asset="x") == "P-101/flow"
     name = legal_tag_id(["泵" * 60, "流" * 60], asset="x")

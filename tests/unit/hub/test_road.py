@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from appliance.alarms.lifecycle import Shelve
+from appliance.alarms.acts import Shelve
 from appliance.config import AssetSettings
 from appliance.domain.batch import Text, Waveform, bad_batch, batch_of, keep_alive
 from appliance.domain.event import Event, EventKind

@@ -198,7 +198,7 @@ async def test_a_fault_of_a_source_outlives_the_hub_and_ends_with_its_cause(
             "connected",
             "set it",
         )
-        await link.request("alarms.ack", id=ALARM)
+        await link.request("alarms.acknowledge", alarm=ALARM)
     async with hub(tmp_path) as link:
         rows = await link.request("alarms.list")
         assert states(rows)[ALARM] == "active_ack"

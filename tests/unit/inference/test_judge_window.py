@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +14,8 @@ from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
 from appliance.inference.detector import Verdict
 from appliance.inference.judge import AssetJudge
+from models.modes import ModeMap
+from models.sensors import Sensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,8 +56,17 @@ class Model:
     version: str = "v"
     limit: float = 1.0
     asked: int = 0
+    mode_map: ModeMap = field(default_factory=ModeMap.single)
+    sensors: Sensors = field(default_factory=Sensors)
 
-    def judge(self, vector: FeatureVector) -> Verdict:
+    def examples(self) -> dict[str, list[dict[str, float]]]:
+        return {}
+
+    def judge(
+        self, vector: FeatureVector, *, mode: int, without: frozenset[TagId]
+    ) -> Verdict:
+        assert mode == 0
+        assert not without
         assert vector.names[0] == "P-101/flow:mean"
         self.asked += 1
         return Verdict(0.5, self.limit)

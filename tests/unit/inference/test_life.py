@@ -170,3 +170,55 @@ def test_a_long_past_is_kept_in_bounded_memory() -> None:
 def test_a_level_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="above 0"):
         DegradationPath(0.0)
+
+
+def test_a_jump_foretells_nothing() -> None:
+    told = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        track = DegradationPath(LEVEL)
+        for hours in np.linspace(0.0, 300.0, 80):
+            level = 1.2 if hours < 150.0 else 2.4
+            track.add(float(hours), level * math.exp(0.05 * rng.normal()))
+        told += track.remaining() is not None
+    assert told <= 2
+
+
+def test_behind_a_jump_growth_is_followed_anew() -> None:
+    rng = np.random.default_rng(0)
+    track = DegradationPath(LEVEL)
+    for hours in np.linspace(-200.0, 0.0, 60):
+        track.add(float(hours), 0.4 * math.exp(0.03 * rng.normal()))
+    for hours in np.linspace(0.0, 300.0, 90)[1:]:
+        track.add(float(hours), exponential(hours) * math.exp(0.03 * rng.normal()))
+    life = track.remaining()
+    assert life is not None
+    assert life.low_h <= 180.0 <= life.high_h
+    assert life.expected_h == pytest.approx(180.0, rel=0.1)
+
+
+def test_what_lies_far_beyond_the_past_is_not_told() -> None:
+    rng = np.random.default_rng(0)
+    track = DegradationPath(1000.0 * LEVEL)
+    for hours in np.linspace(0.0, 300.0, 60):
+        track.add(float(hours), exponential(hours) * math.exp(0.01 * rng.normal()))
+    assert track.remaining() is None  # it rises, but would last 2000 h
+
+
+def test_over_many_machines_the_interval_covers_what_it_says() -> None:
+    """Random bases, noises, lives and moments; the benchmark runs hundreds more."""
+    rng = np.random.default_rng(7)
+    held = []
+    for _ in range(120):
+        base, fails_h = rng.uniform(0.8, 2.5), rng.uniform(100.0, 2000.0)
+        rate, part = math.log(LEVEL / base) / fails_h, rng.uniform(0.4, 0.95)
+        noise = rng.uniform(0.02, 0.1)
+        track = DegradationPath(LEVEL)
+        for hours in np.linspace(0.0, part * fails_h, int(rng.integers(30, 150))):
+            value = base * math.exp(rate * hours + noise * rng.normal())
+            track.add(float(hours), value)
+        life = track.remaining()
+        if life is not None:
+            held.append(life.low_h <= (1.0 - part) * fails_h <= life.high_h)
+    assert len(held) > 100
+    assert 0.70 <= np.mean(held) <= 0.90

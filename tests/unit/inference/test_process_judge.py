@@ -14,7 +14,7 @@ import pytest
 
 from appliance.config import check_text
 from appliance.domain.batch import Batch, bad_batch, batch_of
-from appliance.domain.health import derived_group, derived_tags
+from appliance.domain.health import derived_group, derived_tags, explanation_of
 from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
 from appliance.inference.asset import asset_model
@@ -157,6 +157,30 @@ def values(batch: Batch) -> dict[str, float]:
     }
 
 
+def texts_of(batches: list[Batch], quantity: str) -> list[str | int]:
+    """Return what was told of a quantity in words, in order."""
+    number = NUMBERS[TagId(f"P-101/{quantity}")]
+    return [
+        text.content for batch in batches for text in batch.texts if text.tag == number
+    ]
+
+
+def test_an_anomaly_is_explained_and_its_end_is_told(judge: AssetJudge) -> None:
+    begun_ns = START_NS + 20 * S
+    high = [plant(t, flow=90.0) for t in times(12, start_ns=begun_ns)]
+    after = [plant(t) for t in times(20, start_ns=begun_ns + 12 * S)]
+    batches = told(judge, [plant(t) for t in times(20)] + high + after)
+    first, *explained, last = texts_of(batches, "explanation")
+    assert (first, last) == ("", "")
+    found = explanation_of(str(explained[-1]))
+    assert found is not None
+    assert found.asset == "P-101"
+    assert begun_ns <= found.since_ns <= begun_ns + 4 * S
+    assert found.score > found.limit
+    assert found.tags[0].tag == FLOW
+    assert found.tags[0].direction == "up"
+
+
 def test_a_healthy_machine_has_full_health_and_no_remaining_life(
     judge: AssetJudge,
 ) -> None:
@@ -188,7 +212,7 @@ def test_a_growing_fault_is_an_anomaly_with_cause_and_remaining_life(
     assert last["health_index"] < 1.0
     low, life = last["remaining_useful_life_h_low"], last["remaining_useful_life_h"]
     assert 0.0 <= low < life
-    causes = [text.content for batch in batches for text in batch.texts]
+    causes = texts_of(batches, "anomaly_score")
     assert causes[0] == FLOW
     assert len(causes) < len(batches) / 2  # told when it changes
 
@@ -221,6 +245,41 @@ def test_the_indicator_is_the_mean_since_the_last_look(judge: AssetJudge) -> Non
     due = judge.due(START_NS + 9 * S)
     assert due is not None
     assert due[1].indicator == pytest.approx(50, abs=2)  # the newest good one
+
+
+def test_after_maintenance_the_anomaly_and_the_life_begin_anew(
+    judge: AssetJudge,
+) -> None:
+    growing = [
+        plant(t, flow=50.0 * math.exp((t - START_NS) / S / 30.0)) for t in times(40)
+    ]
+    last = values(told(judge, growing)[-1])
+    assert last["anomaly"] == 1.0
+    assert "remaining_useful_life_h" in last
+    assert not judge.baseline_due
+    repaired_ns = START_NS + 10_000 * S
+    judge.maintained(repaired_ns)
+    assert judge.baseline_due  # it was learned of the machine as it was
+    assert [each["key"] for each in judge.diagnostics] == ["baseline P-101"]
+    first = told(judge, [plant(t) for t in times(6, start_ns=repaired_ns)])[-1]
+    assert values(first)["anomaly"] == 0.0
+    assert values(first)["health_index"] == 1.0
+    assert "remaining_useful_life_h" not in values(first)
+
+
+def test_the_same_maintenance_counts_once(judge: AssetJudge) -> None:
+    judge.maintained(START_NS - S)
+    high = [plant(t, flow=90.0) for t in times(20)]
+    assert values(told(judge, high)[-1])["anomaly"] == 1.0
+    judge.maintained(START_NS - S)
+    still = [plant(t, flow=90.0) for t in times(1.5, start_ns=START_NS + 20 * S)]
+    assert values(told(judge, still)[-1])["anomaly"] == 1.0
+
+
+def test_without_a_model_no_baseline_is_due() -> None:
+    bare = AssetJudge(CONFIG, CONFIG.assets[0], NUMBERS)
+    bare.maintained(START_NS)
+    assert not bare.baseline_due
 
 
 def test_without_a_model_it_gathers_and_says_nothing() -> None:
@@ -265,6 +324,7 @@ class FakeHub:
     )
     derived: list[Batch] = field(default_factory=list)
     status: dict[str, Any] = field(default_factory=dict)
+    upkeep: dict[str, Any] = field(default_factory=dict)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[FakeHub]:
@@ -274,6 +334,7 @@ class FakeHub:
         server.set_tags("epoch", self.entries)
         server.on_batch = self._take
         server.operation("process.status", self._status)
+        server.operation("asset.upkeep", self._upkeep)
         self.server = server
         async with alongside(server.serve(), name="test.hub"):
             await server.wait_ready()
@@ -284,6 +345,9 @@ class FakeHub:
 
     async def _status(self, args: Mapping[str, Any], _peer: Peer) -> None:
         self.status = dict(args["status"])
+
+    async def _upkeep(self, _args: Mapping[str, Any], _peer: Peer) -> dict[str, Any]:
+        return self.upkeep
 
     async def run_plant(self, well: Callable[[], bool]) -> None:
         """Let the plant run until something has come of it."""
@@ -386,6 +450,29 @@ async def test_a_hub_that_comes_back_finds_the_evidence_kept(
         async with hub.serving():
             await hub.run_plant(lambda: bool(hub.status))
     assert hub.status["windows_judged"] > 5
+
+
+async def test_maintenance_is_heard_when_it_is_done_and_when_coming_back(
+    tmp_path: Path, state: Path
+) -> None:
+    activate(state, "v1")
+    hub = FakeHub(tmp_path / "hub.sock", RacingClock())
+    async with inference(state, hub):
+        async with hub.serving():
+            await hub.run_plant(lambda: "baseline_due" in hub.status)
+            assert hub.status["baseline_due"] == []
+            for asset, at_ns in (("X-1", 2), ("P-101", hub.clock.time_ns + 10**15)):
+                hub.server.publish_event(
+                    EventMessage(
+                        "maintenance", "maintained", 1, "", asset=asset,
+                        details={"at_ns": at_ns}, pending=False, seq=1,
+                    )
+                )  # fmt: skip
+            await hub.run_plant(lambda: hub.status["baseline_due"] == ["P-101"])
+    hub = FakeHub(tmp_path / "hub.sock", RacingClock())
+    hub.upkeep = {"P-101": {"at_ns": hub.clock.time_ns + 10**15, "what": "seal"}}
+    async with inference(state, hub), hub.serving():
+        await hub.run_plant(lambda: hub.status.get("baseline_due") == ["P-101"])
 
 
 async def test_a_hub_without_our_tags_is_not_ours(

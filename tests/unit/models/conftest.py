@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 NAMES = tuple(
     f"P-1/{tag}:{each}"
     for tag in ("speed", "current", "pressure", "temperature")
-    for each in ("mean", "std", "slope", "range")
+    for each in ("mean", "std", "last", "range")
 ) + tuple(f"P-1/acceleration:{each}" for each in ("velocity_rms", "kurtosis", "bpfo"))
 _CENTRE = np.array(
-    [1480, 1, 0, 4, 38, 0.1, 0, 0.5, 6, 0.02, 0, 0.1, 60, 0.1, 0, 0.3, 1.2, 3, 6.0]
+    [1480, 1, 1480, 4, 38, 0.1, 38, 0.5, 6, 0.02, 6, 0.1, 60, 0.1, 60, 0.3, 1.2, 3, 6]
 )
 _SPREAD = np.array(
     [
-        *(1, 0.1, 0.2, 0.4, 0.1, 0.01, 0.02, 0.1, 0.01, 0.002, 0.002, 0.02),
-        *(0.1, 0.01, 0.02, 0.05, 0.05, 0.15, 1.5),
+        *(1, 0.1, 1.2, 0.4, 0.1, 0.01, 0.12, 0.1, 0.01, 0.002, 0.012, 0.02),
+        *(0.1, 0.01, 0.12, 0.05, 0.05, 0.15, 1.5),
     ]
 )
 _BURST = slice(16, None)

@@ -100,11 +100,14 @@ def test_a_missing_file_is_refused_by_name(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 1}, "schema 1"),
         ({"features_version": FEATURES_VERSION + 1}, "learn again"),
         ({"outputs": ("score",)}, "outputs"),
         ({"features": ()}, "features"),
         ({"features": ("a/b:mean", "a/b:mean")}, "features"),
+        ({"modes": ()}, "modes"),
+        ({"detectors": ()}, "detectors"),
+        ({"detectors": ("t2",)}, r"golden\.npz"),
         ({"limit": 0.0}, "limit"),
         ({"hop_s": 0.0}, "hop_s"),
         ({"features": ("a/b:mean",)}, r"golden\.npz"),
@@ -160,37 +163,43 @@ def test_what_a_broken_write_left_behind_is_swept_away(
         ("features", np.zeros((0, 3), np.float32)),
         ("score", np.zeros((2, 2), np.float32)),
         ("contributions", np.zeros((1, 3), np.float32)),
-        ("t2", np.full(2, np.nan, np.float32)),
+        ("detectors", np.full((2, 2), np.nan, np.float32)),
+        ("mode", np.zeros(3, np.int64)),
+        ("shift", np.zeros((2, 4), np.float32)),
     ],
 )
 def test_golden_vectors_that_do_not_fit_are_refused(
     name: str, array: np.ndarray
 ) -> None:
     table, column = np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
-    arrays = {"features": table, "score": column, "t2": column, "spe": column}
-    arrays |= {"contributions": table, name: array}
+    arrays = {"features": table, "score": column, "detectors": table}
+    arrays |= {"mode": np.zeros(2, np.int64), "contributions": table, "shift": table}
+    Golden(**arrays)
+    arrays[name] = array
     with pytest.raises(BundleError, match=r"golden\.npz"):
         Golden(**arrays)
 
 
-@pytest.mark.parametrize("kind", ["no-zip", "missing", "double", "pickle"])
+@pytest.mark.parametrize("kind", ["no-zip", "missing", "double", "pickle", "mode"])
 def test_a_golden_file_of_another_kind_is_refused(
     folder: Path, bundle: Bundle, kind: str
 ) -> None:
     golden, content = bundle.golden, io.BytesIO()
     arrays: dict[str, np.ndarray] = {
         name: getattr(golden, name)
-        for name in ("features", "score", "t2", "spe", "contributions")
+        for name in ("features", "mode", "score", "detectors", "contributions", "shift")
     }
     match kind:
         case "no-zip":
             content.write(b"rubbish")
         case "missing":
-            del arrays["spe"]
+            del arrays["score"]
         case "double":
-            arrays["spe"] = arrays["spe"].astype(np.float64)
+            arrays["score"] = arrays["score"].astype(np.float64)
+        case "mode":
+            arrays["mode"] = arrays["mode"] + 7
         case _:
-            arrays["spe"] = np.array([{}], dtype=object)
+            arrays["score"] = np.array([{}], dtype=object)
     if kind != "no-zip":
         np.savez(content, allow_pickle=True, **arrays)
     _forge(folder, GOLDEN, content.getvalue())

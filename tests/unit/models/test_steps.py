@@ -29,7 +29,7 @@ def window_of(*pieces: tuple[int, float, float, float]) -> Window:
 
 
 def statistics(window: Window, slot: int = 0) -> dict[str, float]:
-    return dict(zip(STATISTICS, step_statistics(window)[slot], strict=True))
+    return dict(zip(STATISTICS, step_statistics(window, 1.0)[slot], strict=True))
 
 
 def ramp(steps: int, *, factor: float = 1.0, offset: float = 0.0) -> Window:
@@ -72,6 +72,7 @@ def test_statistics_follow_scale_and_offset(factor: float, offset: float) -> Non
         "std": abs(factor) * plain["std"],
         "slope": factor * plain["slope"],
         "range": abs(factor) * plain["range"],
+        "last": factor * plain["last"] + offset,
     }
     assert moved == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
@@ -83,8 +84,15 @@ def test_a_gap_is_left_out_and_lowers_the_coverage() -> None:
 
 
 def test_a_tag_without_any_value_has_no_statistics() -> None:
-    assert np.isnan(step_statistics(window_of((0, 0, 10, 4.0)))[1]).all()
-    assert np.isnan(step_statistics(window_of())).all()
+    assert np.isnan(step_statistics(window_of((0, 0, 10, 4.0)), 1.0)[1]).all()
+    assert np.isnan(step_statistics(window_of(), 1.0)).all()
+
+
+def test_the_last_value_is_the_mean_of_the_windows_end() -> None:
+    ends = window_of((0, 0, 9, 1.0), (0, 9, 9.5, 5.0), (0, 9.5, 10, 7.0))
+    assert statistics(ends)["last"] == pytest.approx(6.0)
+    early = window_of((0, 0, 3, 1.0), (0, 3, 6, 2.0))
+    assert statistics(early)["last"] == 2.0
 
 
 def test_tags_do_not_touch_each_other() -> None:

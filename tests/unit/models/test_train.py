@@ -14,19 +14,28 @@ import pytest
 from models.bundle import OUTPUTS, read_bundle
 from models.features import FeatureTable, write_table
 from models.train.__main__ import main
-from models.train.distance import fit_distance
+from models.train.distance import Scales, fit_distance
 from models.train.graph import graph_of
 from models.train.learn import learn
-from models.train.limit import calibrate, tail_limit
+from models.train.limit import (
+    STATE_PROBABILITY,
+    calibrate,
+    probability_of,
+    tail_limit,
+)
 from models.train.parity import PARITY_LIMIT, check_parity
 from models.train.prepare import MIN_ROWS, prepare
 from models.train.settings import TrainingError, TrainingSettings, parse_settings
+from models.train.shrink import shrinkage_by_likelihood
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Protocol
 
     from models.bundle import Bundle
+    from models.train.distance import DistanceModel
+    from models.train.limit import Limit
+    from models.train.prepare import TrainingRows
 
     class MakeTable(Protocol):
         def __call__(
@@ -40,13 +49,18 @@ def with_column(table: FeatureTable, name: str, column: np.ndarray) -> FeatureTa
     return replace(table, values=values)
 
 
+def prepared(table: FeatureTable, settings: TrainingSettings) -> TrainingRows:
+    return prepare(table, settings, np.zeros(len(table), np.int64))
+
+
 def scores(bundle: Bundle, table: FeatureTable) -> np.ndarray:
     columns = [table.names.index(name) for name in bundle.manifest.features]
     session = onnxruntime.InferenceSession(
         bundle.graph, providers=["CPUExecutionProvider"]
     )
     rows = table.values[:, columns].astype(np.float32)
-    return np.asarray(session.run(["score"], {"features": rows})[0])
+    mode = np.zeros(len(rows), np.int64)
+    return np.asarray(session.run(["score"], {"features": rows, "mode": mode})[0])
 
 
 def test_twenty_two_rows_raise_no_alarm_on_two_hundred_more(
@@ -89,20 +103,22 @@ def test_features_are_dropped_with_the_reason(
     make_table: MakeTable, settings: TrainingSettings
 ) -> None:
     table = make_table(30)
-    holes = table.values[:, 3].copy()
+    holes = table.values[:, 2].copy()
     holes[::3] = np.nan
-    table = with_column(table, "P-1/speed:range", holes)
+    table = with_column(table, "P-1/speed:last", holes)
     table = with_column(table, "P-1/current:std", np.full(30, 0.25))
     warming = 40.0 + 0.5 * np.arange(30)
     table = with_column(table, "P-1/temperature:mean", warming)
     manifest = learn(table, settings).manifest
     assert manifest.dropped == {
-        "P-1/speed:range": "missing in 33% of the rows",
+        "P-1/speed:last": "missing in 33% of the rows",
         "P-1/current:std": "constant at 0.25",
         "P-1/temperature:mean": "still drifting: +14.5 over the training",
     }
     assert not set(manifest.dropped) & set(manifest.features)
-    assert len(manifest.dropped) + len(manifest.features) == len(table.names)
+    passed_over = {name for name in table.names if name.endswith(":range")}
+    told = {*manifest.dropped, *manifest.features, *passed_over}
+    assert told == set(table.names)
 
 
 def test_rows_with_a_hole_are_left_out(
@@ -111,7 +127,7 @@ def test_rows_with_a_hole_are_left_out(
     table = make_table(30)
     holes = table.values[:, 0].copy()
     holes[[3, 17]] = np.nan
-    rows = prepare(with_column(table, "P-1/speed:mean", holes), settings)
+    rows = prepared(with_column(table, "P-1/speed:mean", holes), settings)
     assert len(rows.values) == 28
     assert np.isfinite(rows.values).all()
 
@@ -122,7 +138,7 @@ def test_rows_are_put_in_the_order_of_time(
     table = make_table(30)
     backwards = _rows(table, slice(None, None, -1))
     np.testing.assert_array_equal(
-        prepare(backwards, settings).values, prepare(table, settings).values
+        prepared(backwards, settings).values, prepared(table, settings).values
     )
 
 
@@ -157,52 +173,133 @@ def test_a_slow_drift_widens_what_is_normal(
 ) -> None:
     table = make_table(25)
     drift = 60.0 + 1.0 * np.linspace(0, 1, 25)
-    rows = prepare(with_column(table, "P-1/temperature:mean", drift), settings)
-    steady = prepare(table, settings)
+    rows = prepared(with_column(table, "P-1/temperature:mean", drift), settings)
+    steady = prepared(table, settings)
     place = rows.names.index("P-1/temperature:mean")
-    assert rows.floor[place] == pytest.approx(2.0)
-    assert steady.floor[place] == pytest.approx(0.6, rel=0.01)
+    assert rows.floor[0, place] == pytest.approx(2.0)
+    assert steady.floor[0, place] == pytest.approx(0.6, rel=0.01)
 
 
-def test_the_limit_is_above_what_held_out_rows_scored() -> None:
-    rng = np.random.default_rng(0)
-    squares = rng.chisquare(20, size=500)
-    limit = tail_limit(np.sqrt(squares))
-    assert limit**2 > squares.max()
-    assert limit**2 < 2.5 * squares.max()
+def test_the_limit_is_where_the_tail_comes_as_rarely_as_wanted() -> None:
+    squares = np.random.default_rng(0).chisquare(20, size=2000)
+    limits = [tail_limit(np.sqrt(squares), each) ** 2 for each in (1e-2, 1e-3, 1e-5)]
+    assert limits == sorted(limits)
+    assert limits[0] == pytest.approx(37.6, rel=0.1)  # of chi-squared with 20
+    assert limits[2] == pytest.approx(62.2, rel=0.15)
+
+
+def test_the_users_budget_says_how_rare_the_limit_is() -> None:
+    def probability(budget: float, window_s: float) -> float:
+        return probability_of(
+            TrainingSettings("P", (), window_s, 1.0, false_alarms_per_week=budget)
+        )
+
+    assert probability(1.0, 10.0) == pytest.approx(10.0 / 604_800)
+    assert probability(7.0, 10.0) == pytest.approx(70.0 / 604_800)
+    assert probability(1.0, 86_400.0) == STATE_PROBABILITY
+    assert probability(1e-9, 10.0) == 1e-7
+
+
+def settings_of(overlap_rows: int) -> TrainingSettings:
+    return TrainingSettings("P-1", (), 1.0 + overlap_rows, 1.0)
+
+
+def drawn(
+    rows: int = 200, *, overlap_rows: int = 0, seed: int = 0
+) -> tuple[np.ndarray, DistanceModel, Limit]:
+    """Rows of a machine that is all noise, and what is learned from them."""
+    table = np.random.default_rng(seed).normal(size=(rows, len(COLUMNS)))
+    floor = np.zeros(len(COLUMNS))
+    return table, *calibrate(table, floor, COLUMNS, settings_of(overlap_rows))
+
+
+COLUMNS = ("a:mean", "a:std", "a:last", "b:mean", "b:last")
 
 
 def test_fewer_independent_rows_mean_a_larger_safety_factor() -> None:
-    rows = np.random.default_rng(0).normal(size=(100, 5))
-    floor = np.zeros(5)
-    _, alone = calibrate(rows, floor, overlap_rows=0)
-    _, overlapping = calibrate(rows, floor, overlap_rows=9)
+    alone, overlapping = drawn(100)[2], drawn(100, overlap_rows=9)[2]
     assert 1.0 < alone.safety_factor < overlapping.safety_factor
 
 
+def test_the_state_begins_below_an_alarms_limit_and_ends_lower_still() -> None:
+    for seed in range(5):
+        limit = drawn(seed=seed)[2]
+        assert 0.0 < limit.normal_limit <= limit.anomaly_limit <= 1.0
+
+
 def test_the_score_is_one_at_the_limit_and_grows_in_proportion() -> None:
-    rows = np.random.default_rng(0).normal(size=(200, 5))
-    model, _ = calibrate(rows, np.zeros(5), overlap_rows=0)
+    _, model, _ = drawn()
     way = np.array([[1.0, -2.0, 0.5, 0.0, 3.0]])
-    centre = model.scaler.mean_
-    near = model.distances(centre + way)
-    far = model.distances(centre + 10.0 * way)
+    near = model.answers(model.center + way)
+    far = model.answers(model.center + 10.0 * way)
     assert far.score == pytest.approx(10.0 * near.score)
+    assert far.detectors == pytest.approx(10.0 * near.detectors)
     assert near.contributions.sum(axis=1) == pytest.approx(near.score**2)
     assert (near.contributions >= 0.0).all()
 
 
-def test_t2_and_spe_split_the_squared_distance_for_a_full_model() -> None:
+def test_every_detector_is_within_its_own_limit_on_healthy_rows() -> None:
+    table, model, _ = drawn(400)
+    answers = model.answers(table)
+    assert answers.detectors.max() < 1.0
+    assert answers.score.max() < 1.0
+
+
+def test_short_looks_at_the_last_values_and_the_others_at_the_window() -> None:
+    _, model, _ = drawn()
+    now = model.answers(model.center + np.array([[0, 0, 9.0, 0, 0]])).detectors[0]
+    level = model.answers(model.center + np.array([[9.0, 0, 0, 0, 0]])).detectors[0]
+    assert now[0] > 1.0
+    assert now[1:] == pytest.approx([0.0, 0.0])
+    assert level[0] == pytest.approx(0.0)
+    assert level[1:].max() > 1.0
+
+
+def test_t2_and_spe_split_the_squared_distance() -> None:
     rows = np.random.default_rng(0).normal(size=(400, 3)) @ np.diag([3.0, 1.0, 0.2])
-    model = fit_distance(rows, np.zeros(3))
-    t2, spe = model.parts(rows)
-    assert t2.mean() == pytest.approx(model.pca.n_components_, rel=0.05)
-    assert spe.mean() == pytest.approx(
-        3.0 - model.pca.explained_variance_.sum(), abs=0.05
+    names = ("a:mean", "b:mean", "c:mean")
+    parts = fit_distance(rows, np.zeros(3), names).parts(rows)
+    assert (parts[:, 0] == 0.0).all()
+    whole = (parts[:, 1:] ** 2).sum(axis=1)
+    assert 1.0 < whole.mean() < 3.0  # three directions; what wanders counts for less
+
+
+def test_a_direction_in_which_the_training_wandered_counts_for_less() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 2))
+    drifting = rows.copy()
+    drifting[:, 0] += np.linspace(-2.0, 2.0, 400)
+    off = np.array([[6.0, 0.0]])
+    names = ("a:mean", "b:mean")
+    steady, moved = (
+        fit_distance(each, np.zeros(2), names).parts(each.mean(axis=0) + off)
+        for each in (rows, drifting)
     )
+    assert np.linalg.norm(moved) < 0.3 * np.linalg.norm(steady)
 
 
-def test_the_graph_says_what_scikit_learn_says(bundle: Bundle) -> None:
+def test_more_rows_for_each_tag_are_shrunk_less() -> None:
+    rng = np.random.default_rng(0)
+    mixed = rng.normal(size=(6, 6))
+    many = rng.normal(size=(2000, 6)) @ mixed
+    assert shrinkage_by_likelihood(many) < shrinkage_by_likelihood(many[:15])
+
+
+def test_an_hour_that_was_not_healthy_is_left_out_and_told(
+    make_table: MakeTable, settings: TrainingSettings
+) -> None:
+    table = make_table(400)
+    sick = table.values.copy()
+    sick[200:220] += 40.0 * table.values.std(axis=0)
+    found = learn(replace(table, values=sick), settings)
+    clean = learn(table, settings)
+    assert clean.manifest.modes[0].suspect_rows == 0
+    assert 20 <= found.manifest.modes[0].suspect_rows <= 40
+    assert "Not all of it looked healthy" in found.card
+    assert scores(found, _rows(replace(table, values=sick), slice(205, 215))).min() > 1
+
+
+def test_the_graph_says_what_the_trainer_says(bundle: Bundle) -> None:
     assert 0.0 <= bundle.manifest.parity_max <= PARITY_LIMIT
     session = onnxruntime.InferenceSession(
         bundle.graph, providers=["CPUExecutionProvider"]
@@ -210,16 +307,51 @@ def test_the_graph_says_what_scikit_learn_says(bundle: Bundle) -> None:
     assert [each.name for each in session.get_outputs()] == list(OUTPUTS)
     count = len(bundle.manifest.features)
     assert session.get_inputs()[0].shape[1] == count
-    answers = session.run(None, {"features": np.ones((7, count), np.float32)})
-    assert [each.shape for each in answers] == [(7,), (7,), (7,), (7, count)]
+    asked = {
+        "features": np.ones((7, count), np.float32),
+        "mode": np.zeros(7, np.int64),
+    }
+    answers = session.run(None, asked)
+    shapes = [each.shape for each in answers]
+    assert shapes == [(7,), (7, 3), (7, count), (7, count)]
+
+
+@pytest.mark.parametrize("modes", [1, 2])
+def test_each_row_is_judged_by_its_own_mode_and_an_unknown_one_by_none(
+    modes: int,
+) -> None:
+    table, model, _ = drawn()
+    other = replace(model, center=model.center + 5.0)
+    models = [model, other][:modes]
+    graph = graph_of(models)
+    places = np.arange(len(table)) % modes
+    check_parity(graph, models, table + 5.0 * places[:, np.newaxis], places)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    asked = {"features": table[:2].astype(np.float32), "mode": np.array([0, -1])}
+    for answer in session.run(None, asked):
+        assert np.isfinite(answer[0]).all()
+        assert np.isnan(answer[1]).all()
+
+
+def test_a_feature_that_is_missing_contributes_nothing() -> None:
+    _, model, _ = drawn()
+    graph = graph_of([model])
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    row = (model.center + 3.0).astype(np.float32)
+    row[3] = np.nan
+    asked = {"features": row[np.newaxis], "mode": np.zeros(1, np.int64)}
+    (contributions,) = session.run(["contributions"], asked)
+    usual = np.where(np.isnan(row), model.center, row)
+    assert contributions[0] == pytest.approx(
+        model.answers(usual[np.newaxis]).contributions[0], rel=1e-4
+    )
 
 
 def test_another_graph_is_found_out() -> None:
-    rows = np.random.default_rng(0).normal(size=(60, 4))
-    model, _ = calibrate(rows, np.zeros(4), overlap_rows=0)
-    other = replace(model, spe_unit=1.01 * model.spe_unit)
+    table, model, _ = drawn(60)
+    other = replace(model, weights=Scales(1.01 * model.weights[0], *model.weights[1:]))
     with pytest.raises(TrainingError, match="differ by"):
-        check_parity(graph_of(other), model, rows)
+        check_parity(graph_of([other]), [model], table, np.zeros(60, np.int64))
 
 
 def test_the_card_says_how_few_rows_there_were(

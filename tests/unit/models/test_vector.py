@@ -57,6 +57,7 @@ def test_names_come_in_a_fixed_order() -> None:
         "P-1/pressure:std",
         "P-1/pressure:slope",
         "P-1/pressure:range",
+        "P-1/pressure:last",
         "P-1/DE/acceleration:velocity_rms",
         "P-1/DE/acceleration:rms",
         "P-1/DE/acceleration:kurtosis",
@@ -77,7 +78,7 @@ def test_a_whole_window_has_all_features_as_numbers() -> None:
 
 def test_coverage_says_how_much_of_each_feature_was_seen() -> None:
     assert feature_vector(MODEL, WINDOW).coverage == pytest.approx(
-        [0.8] * 4 + [1.0] * 8
+        [0.8] * 5 + [1.0] * 8
     )
 
 
@@ -91,7 +92,7 @@ def test_a_tag_seen_for_less_than_half_the_window_is_unknown() -> None:
 def test_without_a_burst_all_vibration_features_are_unknown() -> None:
     found = features(MODEL, replace(WINDOW, waveforms={}))
     unknown = [name for name, value in found.items() if np.isnan(value)]
-    assert unknown == list(feature_names(MODEL)[4:])
+    assert unknown == list(feature_names(MODEL)[5:])
 
 
 @pytest.mark.parametrize("speed", [0.0, None], ids=["standing", "unknown"])
@@ -107,14 +108,14 @@ def test_without_a_speed_only_the_defect_lines_are_unknown(speed: float | None) 
     )
     found = features(MODEL, window)
     unknown = [name for name, value in found.items() if np.isnan(value)]
-    assert unknown == list(feature_names(MODEL)[8:])
+    assert unknown == list(feature_names(MODEL)[9:])
 
 
 def test_without_a_bearing_there_are_no_lines() -> None:
     plain = replace(MODEL, bearing=None)
-    assert feature_names(plain) == feature_names(MODEL)[:8]
+    assert feature_names(plain) == feature_names(MODEL)[:9]
     assert tuple(features(plain, WINDOW)) == feature_names(plain)
-    assert len(features(plain, replace(WINDOW, waveforms={}))) == 8
+    assert len(features(plain, replace(WINDOW, waveforms={}))) == 9
 
 
 def test_a_tag_the_window_does_not_know_is_a_gap() -> None:
@@ -126,7 +127,7 @@ def test_a_tag_the_window_does_not_know_is_a_gap() -> None:
 
 def test_an_asset_without_a_waveform_has_process_features_alone() -> None:
     plain = AssetModel("P-1", MODEL.tags)
-    assert tuple(features(plain, WINDOW)) == feature_names(MODEL)[:4]
+    assert tuple(features(plain, WINDOW)) == feature_names(MODEL)[:5]
 
 
 def test_a_feature_belongs_to_the_tag_before_its_last_colon() -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from appliance.config import MaintenanceSettings, PermissiveSettings
+from appliance.domain.statuses import status_name
 from appliance.safety import handover
-from appliance.safety.channel import ChannelState, Reading, Trust, margin
+from appliance.safety.channel import NO_NEWS, ChannelState, Reading, Trust, margin
 from appliance.safety.latch import (
     Latch,
     Report,
@@ -21,7 +22,16 @@ from appliance.safety.latch import (
 from appliance.safety.maintenance import Handover, Life, Phase, Token, redeemed
 from appliance.safety.permissive import missing
 from appliance.safety.rate import RESOLUTION, extended, slope
-from appliance.safety.row import BYPASS_HARD_S, RowState, is_read, margin_of
+from appliance.safety.row import (
+    BYPASS_HARD_S,
+    Bypass,
+    RowState,
+    is_read,
+    judge_row,
+    margin_of,
+    not_good,
+    powered_up,
+)
 from appliance.safety.turn import Matrix, State
 from appliance.safety.vote import OUT, TRIP, Vote
 from tests.unit.safety.bench import a_bench, a_row, a_sample, an_element
@@ -87,6 +97,71 @@ def test_two_that_were_apart_must_come_closer_than_the_deadband() -> None:
         bench.scan()
         seen.append(bench.state.rows["high"].demand)
     assert seen == [False, False, True, True, False, False]
+
+
+@pytest.mark.requirement("A2")
+def test_a_channel_without_a_state_is_an_error_and_not_one_channel_less() -> None:
+    row = a_row(channels=("P/a", "P/b"), vote="1oo2")
+    short = RowState((good(1.0),))
+    with pytest.raises(ValueError, match="shorter"):
+        judge_row(row, short, {}, 10.0)
+    with pytest.raises(ValueError, match="shorter"):
+        not_good(row, short)
+    standing = Handover("kim", "upgrade", 99.0, Phase.RETURNING)
+    matrix = Matrix((row,), (an_element(),), {"high": ("motor",)}, RULES)
+    state = a_state(rows={"high": short}, handover=standing)
+    with pytest.raises(ValueError, match="shorter"):
+        handover.doubts(matrix, state, 10.0)
+
+
+# ---------------------------------------------------------------- power-up
+def test_what_a_reader_could_not_ask_for_is_late_by_the_numbers_of_opc_ua() -> None:
+    timeout, no_communication, waiting = 0x800A_0000, 0x8031_0000, 0x8032_0000
+    assert {timeout, no_communication, waiting} == NO_NEWS
+    assert status_name(timeout) == "BadTimeout"
+
+
+@pytest.mark.requirement("A12")
+def test_before_the_first_scan_nothing_is_read_and_nothing_demands() -> None:
+    state = powered_up(a_row())
+    assert not is_read(a_row(), state)
+    assert not state.demand
+
+
+def test_the_first_scan_of_a_machine_that_is_well_tells_of_no_demand() -> None:
+    bench = a_bench()
+    bench.values["P/a"] = 1.0
+    bench.scan()
+    assert not [name for name in bench.names if "demand" in name]
+
+
+def test_two_that_were_never_apart_need_no_deadband_though_a_third_is_bypassed() -> (
+    None
+):
+    three = ("P/a", "P/b", "P/c")
+    row = a_row(condition="deviation", channels=three, setpoint=3.0, deadband=1.0)
+    bench = a_bench(row)
+    bench.values |= {"P/a": 1.0, "P/b": 3.5, "P/c": 9.0}
+    bypass = Bypass("high", "P/c", bench.now_s + 60.0, "kim", "broken wire")
+    bench.scan(bypasses=(bypass,))
+    assert not bench.state.rows["high"].demand
+
+
+@pytest.mark.requirement("A13")
+@pytest.mark.parametrize(
+    ("pause_s", "reasons"), [(1.0, ()), (1.125, ("scan overrun",))]
+)
+def test_a_pause_is_too_long_when_it_is_for_the_row_with_the_least_time(
+    pause_s: float, reasons: tuple[str, ...]
+) -> None:
+    slow = a_row(id="slow", channels=("P/b",), max_age_s=1.0, comms_loss_delay_s=1.5)
+    bench = a_bench(slow, a_row(max_age_s=0.5, comms_loss_delay_s=0.5)).ready()
+    bench.scan(pause_s)
+    assert bench.state.latches["motor"].causes == reasons
+
+
+def test_who_says_nothing_of_the_mode_observes() -> None:
+    assert not State({}, {}).armed
 
 
 # ---------------------------------------------------------------- rates

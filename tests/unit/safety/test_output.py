@@ -11,7 +11,7 @@ import pytest
 from appliance.safety import output as output_module
 from appliance.safety.latch import Report
 from appliance.safety.logic import Order
-from appliance.safety.output import ATTEMPTS, REFRESH_S, ElementWriter
+from appliance.safety.output import ATTEMPTS, PROOF_BEATS, REFRESH_S, ElementWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -95,6 +95,26 @@ async def test_a_withheld_heartbeat_is_not_written(
         writer.order(SILENT)
         await settled()
         assert plant.writes == [("permit", 0.0)]
+
+
+@pytest.mark.requirement("A12")
+async def test_only_beats_that_were_written_prove_to_the_plc_that_we_live(
+    writer: ElementWriter,
+    plant: FakePlant,
+) -> None:
+    async with writing(writer):
+        writer.order(RUN)
+        await settled()
+        plant.refuse = True
+        for _ in range(PROOF_BEATS):
+            writer.order(RUN)
+            await settled()
+        assert not writer.has_beaten
+        plant.refuse = False
+        for _ in range(PROOF_BEATS):
+            writer.order(RUN)
+            await settled()
+        assert writer.has_beaten
 
 
 async def test_an_element_without_heartbeat_is_only_permitted(

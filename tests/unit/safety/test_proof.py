@@ -12,7 +12,7 @@ from appliance.safety import handover, logic
 from appliance.safety.channel import Trust, _trust
 from appliance.safety.handover import Doubts
 from appliance.safety.proof.elements import ElementNode, ElementWalk, Postures
-from appliance.safety.proof.lock import lock_text
+from appliance.safety.proof.lock import difference, lock_text
 from appliance.safety.proof.promises import (
     CAUSELESS,
     FIRST_OUT,
@@ -486,3 +486,10 @@ def test_what_is_no_trace_of_this_matrix_is_refused(
 ) -> None:
     with pytest.raises(TraceError):
         list(replayed(matrix_of(row(), element=element()), lines))
+
+
+def test_the_difference_of_two_locks_names_which_is_committed() -> None:
+    assert difference("a\nb", "a\nb", "pump.lock") == ""
+    changed = difference("a\nb", "a\nc", "pump.lock").splitlines()
+    assert changed[:2] == ["--- pump.lock (committed)", "+++ pump.lock (found)"]
+    assert changed[-2:] == ["-b", "+c"]

@@ -20,11 +20,13 @@ from fleet.release import Expiry, ReleaseTree
 from fleet.signing import Keys
 from models.bundle import (
     OUTPUTS,
+    SCHEMA,
     Bundle,
     BundleError,
     Calibration,
     Golden,
     Manifest,
+    ModeCard,
     TagUnit,
     read_bundle,
     write_bundle,
@@ -64,9 +66,9 @@ class SteppedClock:
 def tiny_bundle(version: str, asset: str = NAME) -> Bundle:
     """Return a bundle that reads well; its graph is for nobody to run."""
     rows = np.ones((2, 1), dtype=np.float32)
-    golden = Golden(rows, rows[:, 0], rows[:, 0], rows[:, 0], rows)
+    golden = Golden(rows, np.zeros(2, np.int64), rows[:, 0], rows, rows)
     manifest = Manifest(
-        schema=1,
+        schema=SCHEMA,
         asset=asset,
         version=version,
         features_version=FEATURES_VERSION,
@@ -77,8 +79,17 @@ def tiny_bundle(version: str, asset: str = NAME) -> Bundle:
         hop_s=60.0,
         outputs=OUTPUTS,
         limit=1.0,
-        calibration=Calibration("m", 5, 20, "t", 0.8, 1.1, 2.0),
-        modes=("running",),
+        calibration=Calibration("m", (5,), "t", 0.8, 1.0, 1e-5),
+        detectors=("t2",),
+        modes=(
+            ModeCard(
+                name="running",
+                rows=20,
+                held_out_rows=20,
+                safety_factor=1.0,
+                raw_limit=2.0,
+            ),
+        ),
         trained_from=NOW,
         trained_to=NOW,
         rows=20,

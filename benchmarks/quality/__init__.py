@@ -1,0 +1,1 @@
+"""Public benchmarks of detection: their files, their rules, plain detectors beside."""
