@@ -177,7 +177,8 @@ def _tep(found: Findings, data: Path, out: Path, *, quick: bool) -> None:
     words = ["--train-rows", str(sets.TEP_TRAIN_ROWS)]
     _backtest([exports / name for name in names], words, out / "out")
     tested = slice(sets.TEP_TRAIN_ROWS, None)
-    detected, plain, rows, false, plain_false = [], [], [], 0.0, 0.0
+    detected, plain, false, plain_false = [], [], 0.0, 0.0
+    rows: list[tuple[object, ...]] = []
     for name in names:
         file = files[name]
         said = sets.said(_of(out / "out", name), len(file.time_ns)).anomaly[tested]

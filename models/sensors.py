@@ -48,7 +48,8 @@ class SensorCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Twins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Tags that measure the same: each one's usual offset from the middle of all.
 
-    `limit` is how far from the middle of the others, offsets taken out, is too far.
+    `limit` is how far from the middle of the others, offsets taken out, is too far, at
+    the level of the healthy period; a part of the level is added to it.
     """
 
     tags: tuple[str, ...]

@@ -6,6 +6,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.app import SystemCommand
 from textual.css.query import NoMatches
 
@@ -24,6 +25,8 @@ from appliance.dashboard.screens.overview import OverviewScreen
 from appliance.dashboard.screens.system import SystemScreen
 from appliance.dashboard.screens.tag import TagScreen
 from appliance.dashboard.screens.trips import TripsScreen
+from appliance.dashboard.widgets.footer import shown_actions
+from appliance.dashboard.widgets.pressable import Pressable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -169,6 +172,18 @@ class Dashboard(Intake):
         """Do what `open` does: the mouse met the cursor."""
         if actions.allowed("open", (), self.current_mode):
             await self.action_open()
+
+    @on(Pressable.Pressed)
+    async def _press(self, message: Pressable.Pressed) -> None:
+        """Do what a key would: the banner and the foot have two words for each."""
+        place = message.word // 2
+        if message.widget.id == "banner":
+            if message.row == 0 and place < len(actions.SCREENS):
+                await self.action_show(actions.SCREENS[place])
+            return
+        shown = shown_actions(self.current_mode, self.size.width)
+        if place < len(shown):
+            await self.run_action(shown[place].name)
 
     async def action_back(self) -> None:
         """Go back to where we came from, at last to the overview."""

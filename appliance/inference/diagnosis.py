@@ -12,7 +12,7 @@ from models.features.lines import SIDES_DB
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from appliance.inference.signatures import Evidence, Signature
+    from appliance.inference.evidence import Evidence, Signature
     from models.features.zones import SeverityClass
 
 NAMED = 0.25

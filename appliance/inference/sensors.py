@@ -7,7 +7,7 @@ health does not fall for it; it becomes a finding (a maintenance alarm) when it 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ MISSING, DISAGREES, DRIFTS = "missing", "disagrees", "drifts"
 AFTER_S = 30.0
 """What lasts so long becomes a finding; what has been gone for as long is none."""
 
-_NS = 1_000_000_000
+_NS, _MS = 1_000_000_000, 1_000_000
 _QUIET_PART = 0.2  # of the least noise of a healthy window
 _STILL_TIMES = 5.0  # the longest healthy standstill
 _STILL_PART = 0.4  # at the end of a window: it may be stuck since then
@@ -35,6 +35,7 @@ _JUMP_RANGES = 3.0  # the widest healthy range
 _JUMP_PART = 0.2  # of a window, at most, is out of place in a spike
 _SPIKES_WITHIN_S, _SPIKES_MIN = 600.0, 3
 _MAX_PART_OUT = 1 / 3  # of the tags: beyond it nothing would be left to judge
+_GAIN_PART = 0.03  # of the level: twins are not calibrated alike
 _TWINS_TO_VOTE = 3
 
 
@@ -70,11 +71,6 @@ class _Course:
     found: bool = False
 
 
-@dataclass(slots=True)
-class _Spikes:
-    times_ns: list[int] = field(default_factory=list)
-
-
 class SensorWatch:
     """Watches the instruments of one asset, window by window, by their cards."""
 
@@ -83,7 +79,7 @@ class SensorWatch:
         self._after_s = after_s
         self._cards = {TagId(card.tag): card for card in sensors.cards}
         self._still_since_ns: dict[TagId, int] = {}
-        self._spikes: dict[TagId, _Spikes] = {}
+        self._spikes_ns: dict[TagId, frozenset[int]] = {}
         self._courses: dict[tuple[TagId, str], _Course] = {}
 
     @property
@@ -170,17 +166,16 @@ class SensorWatch:
 
     def _jumps(self, tag: TagId, window: Window, beyond: float) -> Iterator[_Sign]:
         """Yield a sign when single values are far out and the next is back."""
-        height = spike_height(window, tag, beyond)
-        if height is None:
+        spikes = spikes_of(window, tag, beyond)
+        if spikes is None:
             return
-        seen = self._spikes.setdefault(tag, _Spikes())
-        if not seen.times_ns or window.start_ns >= seen.times_ns[-1]:
-            seen.times_ns.append(window.end_ns)
         oldest_ns = window.end_ns - round(_SPIKES_WITHIN_S * _NS)
-        seen.times_ns = [each for each in seen.times_ns if each > oldest_ns]
-        count = len(seen.times_ns)
-        told = f"{count} within {_SPIKES_WITHIN_S:.0f} s, up to {height:.3g} away"
-        after_s = 0.0 if count >= _SPIKES_MIN else math.inf
+        seen = self._spikes_ns.get(tag, frozenset()) | spikes.times_ns
+        seen = self._spikes_ns[tag] = frozenset(at for at in seen if at > oldest_ns)
+        told = (
+            f"{len(seen)} in {_SPIKES_WITHIN_S:.0f} s, up to {spikes.height:.3g} away"
+        )
+        after_s = 0.0 if len(seen) >= _SPIKES_MIN else math.inf
         yield _Sign(tag, SPIKES, told, after_s, _SPIKES_WITHIN_S)
 
     def _check_signs(
@@ -211,12 +206,13 @@ class SensorWatch:
         for tag, level in known.items():
             others = [each for other, each in known.items() if other != tag]
             off = level - float(np.median(others or [level]))
-            if abs(off) <= twins.limit:
+            limit = twins.limit + _GAIN_PART * abs(level - off)
+            if abs(off) <= limit:
                 continue
             voted = len(known) >= _TWINS_TO_VOTE
-            if voted and np.ptp(others) > 2.0 * twins.limit:
+            if voted and np.ptp(others) > 2.0 * limit:
                 continue  # the others do not agree either: one of them is meant
-            told = f"{off:+.3g} from its twins (limit {twins.limit:.3g})"
+            told = f"{off:+.3g} from its twins (limit {limit:.3g})"
             told += "" if voted else "; which of the two is wrong is not known"
             yield _Sign(TagId(tag), DISAGREES, told, self._after_s, self._after_s)
 
@@ -232,23 +228,37 @@ def still_part(window: Window, tag: TagId) -> float:
     return (float(window.end_s[own][-1]) - since_s) / window.duration_s
 
 
-def spike_height(window: Window, tag: TagId, beyond: float) -> float | None:
-    """Return the height of the highest spike over the window's median; None if none.
+class Spikes(NamedTuple):
+    """When values jumped and were back, and by how much the highest did."""
 
-    Spikes are single values more than `beyond` away, with both neighbours seen and in
-    place, and together but a small part of the window.
+    times_ns: frozenset[int]
+    height: float
+
+
+def spikes_of(window: Window, tag: TagId, beyond: float) -> Spikes | None:
+    """Return the spikes of a window; None where there is none.
+
+    At most two values in a row are more than `beyond` from the window's median, and
+    all of them together are a small part of it. One whose next value is not yet seen
+    may be a step as well: it counts as a spike without a time.
     """
-    if tag not in window.tags:
+    own = window.slot == window.tags.index(tag) if tag in window.tags else None
+    if own is None or not own.any():
         return None
-    own = window.slot == window.tags.index(tag)
-    value, held_s = window.value[own], (window.end_s - window.start_s)[own]
+    value, begin_s, end_s = (
+        column[own] for column in (window.value, window.start_s, window.end_s)
+    )
     away = np.abs(value - np.median(value))
     far = away > beyond
-    if not far.any() or far[0] or far[-1] or (far[1:] & far[:-1]).any():
+    longer = far[2:] & far[1:-1] & far[:-2]
+    if not far.any() or far[0] or longer.any():
         return None
-    if held_s[far].sum() > _JUMP_PART * window.duration_s:
+    if (end_s - begin_s)[far].sum() > _JUMP_PART * window.duration_s:
         return None
-    return float(away.max())
+    first = np.flatnonzero(far[1:] & ~far[:-1]) + 1
+    back = [place for place in first if not far[place:].all()]
+    times_ns = (window.start_ns + round(float(begin_s[at]) * 1e3) * _MS for at in back)
+    return Spikes(frozenset(times_ns), float(away.max()))
 
 
 def _off(check: CrossCheck, tag: TagId, values: Mapping[str, float]) -> float:

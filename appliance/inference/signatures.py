@@ -9,34 +9,7 @@ that has left three and a half of its usual spreads is not in its usual place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A symptom that proves nothing at `nothing` and all it can at `all_of_it`.
-
-    `words` may name any symptom; they are told where the evidence is at hand.
-    """
-
-    of: str
-    nothing: float
-    all_of_it: float
-    words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A fault: `needs` all of it, `supports` raise its confidence, `against` lower it.
-
-    The weakest of what is needed counts; unknown, the fault is not named.
-    """
-
-    fault: str
-    needs: tuple[Evidence, ...]
-    supports: tuple[Evidence, ...] = ()
-    against: tuple[Evidence, ...] = ()
-
+from appliance.inference.evidence import Evidence, Signature
 
 _AT = "running speed {speed_rpm:.0f} rpm"
 _IMPULSIVE = Evidence("kurtosis", 3.3, 5.0, "impulsive (kurtosis {kurtosis:.1f})")

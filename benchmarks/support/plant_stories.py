@@ -97,7 +97,12 @@ MACHINE = (
     Case("discharge blocked", _ailment("discharge_blocked"), ("discharge_blocked",)),
     Case("worn wear ring", _ailment("worn_ring"), ("worn_ring",)),
     Case("seal leak", _ailment("seal_leak"), ("seal_leak",)),
-    Case("cooling blocked", _blocked("cooling_blocked"), ("cooling_blocked",)),
+    Case(
+        "cooling blocked",
+        # the heating hurried: ten minutes of it in one
+        _blocked("cooling_blocked") + "\nthermal_time_scale = 10.0",
+        ("cooling_blocked",),
+    ),
 )
 SENSORS = (
     Case("flow stuck", _transmitter("stuck", "P-101/flow"), sensor="stuck"),

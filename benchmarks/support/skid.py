@@ -261,10 +261,12 @@ class Learner:
 
 @dataclass(slots=True)
 class Watched:
-    """What the product has said of the asset: newest values, onsets, likely faults."""
+    """What the product has said of the asset: newest values, onsets, causes."""
 
     values: dict[str, float] = field(default_factory=dict)
     onsets_s: list[float] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
+    cause: str = ""
     explanation: Explanation | None = None
     findings: set[str] = field(default_factory=set)
     modes: Counter[str] = field(default_factory=Counter)
@@ -305,12 +307,16 @@ class Observer:
             good = quality == Quality.GOOD
             told.values[self._names[number]] = float(value) if good else np.nan
         for text in answer.texts:
-            if self._names[text.tag] == "explanation":
-                told.explanation = explanation_of(str(text.content))
+            match self._names[text.tag]:
+                case "explanation":
+                    told.explanation = explanation_of(str(text.content))
+                case "anomaly_score":
+                    told.cause = str(text.content)
         anomaly = told.values.get("anomaly", np.nan)
         if anomaly == 1.0 and before != 1.0:
             at_s = (answer.receive_time_ns - START_NS) / NS
             told.onsets_s.append(at_s)
+            told.causes.append(told.cause)
         if np.isnan(anomaly) and before == 1.0:
             told.values["anomaly"] = 1.0  # nobody knows; it has not ended
         told.worst_score = max(told.worst_score, told.values.get("anomaly_score", 0.0))

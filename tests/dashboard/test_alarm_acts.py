@@ -115,7 +115,7 @@ async def test_maintenance_is_put_on_record_with_what_was_done(
 
 
 async def test_the_machine_is_handed_over_with_a_reason_and_a_length(
-    window: Window,
+    window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, dict[str, object]]] = []
 
@@ -123,7 +123,7 @@ async def test_the_machine_is_handed_over_with_a_reason_and_a_length(
         asked.append(("begin", dict(args)))
         return {"accepted": True, "committed": False}
 
-    window.app.safety.request = _answering(begin)  # type: ignore[method-assign] - the act alone
+    monkeypatch.setattr(window.app.safety, "request", _answering(begin))
     await window.press("4", "h", *"upgrade", "enter", "enter")
     await window.until_text("Hand the machine over to the PLC for 5 min?", "consent")
     await window.confirm()

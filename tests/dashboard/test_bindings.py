@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from appliance.dashboard import actions
 from appliance.dashboard.screens.alarms import AlarmsScreen
@@ -13,6 +16,7 @@ from appliance.dashboard.screens.form import FormScreen
 from appliance.dashboard.screens.help import HelpScreen
 from appliance.dashboard.screens.tag import LENGTHS_S, TagScreen
 from appliance.dashboard.shelf import Shelf, Version
+from appliance.dashboard.widgets.listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     Check = Callable[["Window"], object]
 
 VIBRATION = "P-101/DE/vibration_rms"
+_SHARES = 5
 
 
 def _screen(window: Window) -> Any:  # noqa: ANN401 - one of several
@@ -38,6 +43,11 @@ def _dialogue(kind: type) -> Check:
 
 def _says(text: str) -> Check:
     return lambda window: text in window.text
+
+
+def _focus(window: Window) -> str | None:
+    focused = window.app.focused
+    return None if focused is None else focused.id
 
 
 def _in_test_keys(window: Window) -> bool:
@@ -88,7 +98,7 @@ CASES: dict[tuple[str, str], tuple[tuple[str, ...], Check]] = {
     ("ctrl+q", "quit"): ((), _in_test_keys),
     ("ctrl+c", "quit"): ((), _in_test_keys),
     ("escape", "back"): (("3", "8"), _mode("alarms")),
-    ("tab", "app.focus_next"): ((), lambda w: w.app.focused.id == "values"),  # type: ignore[union-attr] - something has the focus
+    ("tab", "app.focus_next"): ((), lambda w: _focus(w) == "values"),
 }
 
 
@@ -111,27 +121,28 @@ async def _as_new(window: Window) -> None:
             case TagScreen():
                 screen.tag, screen._end_ns, screen._searching = "", None, False
                 screen._length = LENGTHS_S.index(300.0)
-    await window.press("1", "home")
+    await app.action_show("overview")
+    app.query_one("#assets", Listing).action_end(-1)
     app.query_one("#assets").focus()
     app._notice_until_s = 0.0
     app.redraw()
 
 
+@pytest.mark.parametrize("share", range(_SHARES))
 async def test_every_key_does_what_the_table_says(
-    plant: Gateway, window: Window
+    plant: Gateway, window: Window, share: int
 ) -> None:
     plant.fall_ill()
     await window.until(lambda: len(window.app.plant.alarms) == 2)
-    for (key, name), (before, done) in CASES.items():
-        if name == "quit":
-            continue
+    cases = [case for case in CASES.items() if case[0][1] != "quit"]
+    for (key, name), (before, done) in cases[share::_SHARES]:
         await _as_new(window)
         await window.press(*before)
         shelf = Shelf((Version("P-101", "v2", "candidate"),))
         window.app.plant.shelf = shelf
         window.app.redraw()
         await window.press(key)
-        await window.until(lambda done=done: done(window), f"{key}: {name}")
+        await window.until(partial(done, window), f"{key}: {name}")
         assert not plant.acted, "one key alone never does anything"
 
 
@@ -223,3 +234,18 @@ async def test_in_a_flood_the_list_shows_roots_and_says_what_lies_below(
     assert screen.chosen_alarm(window.app.plant, window.app.now) is None
     await window.press("z")
     await window.until_text("! there is no alarm")
+
+
+async def test_the_mouse_goes_to_screens_and_presses_the_keys_at_the_foot(
+    window: Window,
+) -> None:
+    banner = window.text.splitlines()[0]
+    await window.pilot.click("#banner", offset=(banner.index("4trip") + 2, 0))
+    await window.until(lambda: window.app.current_mode == "trips")
+    foot = window.text.splitlines()[-1]
+    await window.pilot.click("#footer", offset=(foot.index("S STOP"), 0))
+    await window.until(lambda: isinstance(window.app.screen, ConfirmScreen))
+    await window.press("n")
+    await window.pilot.click("#banner", offset=(78, 0))
+    await window.pilot.click("#footer", offset=(79, 0))
+    assert window.app.current_mode == "trips"

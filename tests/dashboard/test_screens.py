@@ -50,7 +50,8 @@ async def test_a_healthy_plant_shows_no_colour_of_an_alarm(
         shown = colours(window)
         text = window.text
     assert not shown & {c for c in COLOURS_OF_ALARM if key != "5"}
-    assert SCREENS[key][:3] in text.splitlines()[0]
+    names = actions.SHORT if size[0] == 80 else actions.SCREENS
+    assert names[int(key) - 1] in text.splitlines()[0]
     assert SCREENS[key] == window.app.current_mode
     assert "q quit" in text.splitlines()[-1]
     assert all(len(line) <= size[0] for line in text.splitlines())

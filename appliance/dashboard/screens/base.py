@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from appliance.dashboard.views.banner import banner_rows
 from appliance.dashboard.widgets.footer import footer_row
+from appliance.dashboard.widgets.pressable import Pressable
 from appliance.dashboard.widgets.rows import Rows
 from appliance.dashboard.wording import fit
 
@@ -47,11 +48,11 @@ class PlantScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Build banner, body, notice and footer."""
-        yield Rows(id="banner")
+        yield Pressable(id="banner")
         with Vertical(id="body"):
             yield from self.compose_body()
         yield Rows(id="notice")
-        yield Rows(id="footer")
+        yield Pressable(id="footer")
 
     @abstractmethod
     def compose_body(self) -> ComposeResult:

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.dashboard.actions import footer_actions
+from appliance.dashboard.actions import Action, footer_actions
 from appliance.dashboard.wording import fit
 
 if TYPE_CHECKING:
     from appliance.dashboard.views.words import Row, Word
 
 
-def footer_row(screen: str, width: int) -> Row:
-    """Return the keys that fit; stop, help and quit are always among them."""
-    words: list[Word] = []
+def shown_actions(screen: str, width: int) -> list[Action]:
+    """Return the actions that fit; stop, help and quit are always among them."""
+    kept = sum(_cells(each) for each in footer_actions(screen) if each.lasting)
     room = width
-    last = [a for a in footer_actions(screen) if a.lasting]
-    kept = sum(len(_text(each.shown_key, each.label)) for each in last)
+    shown = []
     for action in footer_actions(screen):
-        text = _text(action.shown_key, action.label)
-        if action not in last and len(text) > room - kept:
+        cells = _cells(action)
+        if not action.lasting and cells > room - kept:
             continue
+        shown.append(action)
+        room -= cells
+        kept -= cells if action.lasting else 0
+    return shown
+
+
+def footer_row(screen: str, width: int) -> Row:
+    """Return two words, key and label, for each action that fits."""
+    shown = shown_actions(screen, width)
+    words: list[Word] = []
+    for action in shown:
         words.append((f" {action.shown_key} ", "strong"))
         words.append((f"{action.label} ", "label"))
-        room -= len(text)
-        kept -= len(text) if action in last else 0
+    room = width - sum(map(_cells, shown))
     return (*words, (fit("", max(0, room)), ""))
 
 
-def _text(key: str, label: str) -> str:
-    return f" {key} {label} "
+def _cells(action: Action) -> int:
+    return len(f" {action.shown_key} {action.label} ")

@@ -17,7 +17,8 @@ from appliance.inference.diagnosis import (
     likely_faults,
     strength,
 )
-from appliance.inference.signatures import SIGNATURES, Evidence, Signature
+from appliance.inference.evidence import Evidence, Signature
+from appliance.inference.signatures import SIGNATURES
 from appliance.inference.symptoms import measured
 from appliance.inference.usual import UsualSymptoms
 from models.features import AssetModel, BearingGeometry

@@ -256,10 +256,10 @@ def test_after_maintenance_the_anomaly_and_the_life_begin_anew(
     last = values(told(judge, growing)[-1])
     assert last["anomaly"] == 1.0
     assert "remaining_useful_life_h" in last
-    assert not judge.baseline_due
+    due_before = judge.baseline_due
     repaired_ns = START_NS + 10_000 * S
     judge.maintained(repaired_ns)
-    assert judge.baseline_due  # it was learned of the machine as it was
+    assert (due_before, judge.baseline_due) == (False, True)  # learned of the old one
     assert [each["key"] for each in judge.diagnostics] == ["baseline P-101"]
     first = told(judge, [plant(t) for t in times(6, start_ns=repaired_ns)])[-1]
     assert values(first)["anomaly"] == 0.0

@@ -38,7 +38,7 @@ def live(
     shape = (len(time_ns), len(NAMES) * len(STATISTICS))
     found, coverage = np.full(shape, np.nan), np.zeros((len(time_ns), len(NAMES)))
     for i, at_ns in enumerate(time_ns.tolist()):
-        told = np.flatnonzero(np.isfinite(values[i]))
+        told = np.flatnonzero(np.isfinite(values[i])).tolist()
         batch = batch_of(
             told, values[i][told], source_time_ns=at_ns, receive_time_ns=at_ns
         )
