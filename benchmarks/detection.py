@@ -235,14 +235,17 @@ def _backtest(files: Sequence[Path], words: Sequence[str], out: Path) -> None:
         [*command, *words, "--out", str(out)],
         check=False, capture_output=True, text=True, timeout=WITHIN_S,
     )  # fmt: skip
-    if done.returncode:
+    if done.returncode not in {0, 1}:  # 1: there was nothing to learn from in a file
         sys.exit(f"backtest failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def _of(out: Path, name: str) -> Path:
     """Return the file written for an input: same path below their common folder."""
     places = [out / name, out / Path(name).name]
-    return next(place for place in places if place.exists())
+    for place in places:
+        if place.exists():
+            return place
+    sys.exit(f"the backtest wrote nothing for {name}")
 
 
 def _plain(file: Labelled, tested: slice) -> tuple[np.ndarray, ...]:

@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.support.plant_page import (
+    MAX_FALSE_PER_WEEK,
+    VELOCITY_ALARM_MM_S,
+    Healthy,
+    Outcome,
+    cell_of,
+    healthy_lines,
+    page,
+)
 from benchmarks.support.plant_stories import (
     AIR,
     DAILY_LOADS,
@@ -34,7 +38,8 @@ from benchmarks.support.plant_stories import (
     faulty_story,
     story,
 )
-from benchmarks.support.skid import Learner, Observer, Rates, Skid
+from benchmarks.support.skid import Learner, Observer, Skid
+from benchmarks.support.skid_config import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,8 +47,6 @@ if TYPE_CHECKING:
     from models.bundle import Bundle
 
 VELOCITY = "P-101/DE/vibration_rms"
-VELOCITY_ALARM_MM_S = 4.5
-MAX_FALSE_PER_WEEK = 1.0
 GROWN = 0.5
 """From this severity on a fault must be found; 1 is the failure of the function."""
 NAMED_AFTER_S = 30.0
@@ -56,28 +59,6 @@ SLOW = Rates(
     detection="window_s = 60.0\nhop_s = 60.0\non_delay_s = 60.0",
 )
 """The month, for its length: a window a minute, of a minute; all else as shipped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one run.
-
-    `delay_s` from the fault to the anomaly, None where there was none; `early` counts
-    anomalies before the fault. `named` is the likeliest fault told.
-    """
-
-    case: Case
-    severity: float
-    delay_s: float | None
-    early: int
-    named: str
-    findings: tuple[str, ...]
-    velocity_mm_s: float
-
-    @property
-    def right(self) -> bool:
-        """Whether the fault that was named is the right one."""
-        return self.named in self.case.named
 
 
 def run(
@@ -123,25 +104,6 @@ def runs(*, quick: bool) -> Iterator[Outcome]:
             yield run(case, severity, bundle, for_s=60.0 if quick else 300.0)
     for case in SENSORS:
         yield run(case, 1.0, bundle, for_s=120.0 if quick else 600.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Healthy:
-    """What a healthy time gave: windows by mode, air learned with and met."""
-
-    days: float
-    false_alarms: int
-    modes: dict[str, int]
-    learned_degc: tuple[float, float]
-    met_degc: tuple[float, float]
-    worst_score: float
-    findings: tuple[str, ...]
-    causes: tuple[str, ...]
-
-    @property
-    def per_week(self) -> float:
-        """False alarms per machine and week."""
-        return self.false_alarms / (self.days / 7.0)
 
 
 def healthy(*, days: float, learn_days: float, start_day: float = 350.0) -> Healthy:
@@ -226,72 +188,6 @@ def _share(
     }
 
 
-def page(outcomes: Sequence[Outcome], time: Healthy, *, command: str) -> str:
-    """Return the page: what was found from which severity on, and the healthy time."""
-    by_case: dict[str, list[Outcome]] = defaultdict(list)
-    for each in outcomes:
-        by_case[each.case.name].append(each)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    lines = [
-        "# Faults of the simulated plant",
-        "",
-        f"Written by `{command}` on {datetime.now(UTC).date()}; {machine}.",
-        "",
-        "Each run has one fault of a constant severity (0 as new, 1 failure of its",
-        f"function) from second {ONSET_S:g} on, while the load changes. A cell has the",
-        "seconds to the anomaly and the fault that was named; `-` was not found.",
-        f"The velocity alarm alone would sound at {VELOCITY_ALARM_MM_S:g} mm/s.",
-        "",
-    ]
-    cases = [case.name for case in MACHINE if case.name in by_case]
-    severities = [each.severity for each in by_case[cases[0]]]
-    head = " | ".join(f"{each:g}" for each in severities)
-    lines += [
-        f"| fault | {head} | velocity alarm from |",
-        "|---" * (len(severities) + 2) + "|",
-    ]
-    for name in cases:
-        cells = " | ".join(_cell(each) for each in by_case[name])
-        lines.append(f"| {name} | {cells} | {_loud_from(by_case[name])} |")
-    lines += ["", "| instrument | finding | anomaly of the machine |", "|---|---|---|"]
-    for each in outcomes:
-        if each.case.sensor:
-            told = ", ".join(each.findings) or "nothing"
-            late = "none" if each.delay_s is None else f"after {each.delay_s:.0f} s"
-            lines.append(f"| {each.case.name} | {told} | {late} |")
-    return "\n".join([*lines, "", *_healthy_lines(time)]) + "\n"
-
-
-def _cell(outcome: Outcome) -> str:
-    if outcome.delay_s is None:
-        return "-"
-    named = outcome.named.replace("_", " ") or "no name"
-    return (
-        f"{outcome.delay_s:.0f} s, {'' if outcome.right else '**not right:** '}{named}"
-    )
-
-
-def _loud_from(outcomes: Sequence[Outcome]) -> str:
-    loud = [o.severity for o in outcomes if o.velocity_mm_s > VELOCITY_ALARM_MM_S]
-    return f"{min(loud):g}" if loud else "never"
-
-
-def _healthy_lines(time: Healthy) -> list[str]:
-    total = sum(time.modes.values())
-    modes = ", ".join(f"{k} {v / total:.1%}" for k, v in sorted(time.modes.items()))
-    return [
-        f"## {time.days:g} healthy days",
-        "",
-        f"False alarms: {time.false_alarms}, {time.per_week:.2f} a week (at most",
-        f"{MAX_FALSE_PER_WEEK:g}); the highest score was {time.worst_score:.2f} of its",
-        "limit. Loads change five times a day, it stands every second night, the air",
-        f"went from {time.met_degc[0]:.0f} to {time.met_degc[1]:.0f} degC (learned at",
-        f"{time.learned_degc[0]:.0f} to {time.learned_degc[1]:.0f}). Windows: {modes}.",
-        f"Findings about instruments: {', '.join(time.findings) or 'none'}.",
-        *(f"- False, from `{cause}`" for cause in time.causes),
-    ]
-
-
 def main() -> int:
     """Run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -302,11 +198,11 @@ def main() -> int:
     begun_s = time.perf_counter()
     days, learn_days = (3.0, 6.0) if given.quick else (30.0, 7.0)
     calm = healthy(days=days, learn_days=learn_days)
-    print("\n".join(_healthy_lines(calm)), flush=True)
+    print("\n".join(healthy_lines(calm)), flush=True)
     outcomes = []
     for each in runs(quick=given.quick):
         outcomes.append(each)
-        told = f"{_cell(each)} {', '.join(each.findings)}"
+        told = f"{cell_of(each)} {', '.join(each.findings)}"
         print(f"{each.case.name:34} {each.severity:5g}  {told}", flush=True)
     found = figures(outcomes, calm)
     for figure in found:

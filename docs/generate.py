@@ -12,6 +12,7 @@ from appliance.cli import COMMANDS
 from appliance.config import (
     AlarmSettings,
     AssetSettings,
+    CalloutSettings,
     ElementSettings,
     InferenceSettings,
     InitiatorSettings,
@@ -42,6 +43,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "[inference]": InferenceSettings,
     "[roles]": RoleSettings,
     "[metrics]": MetricsSettings,
+    "[callout]": CalloutSettings,
 }
 
 
@@ -111,7 +113,12 @@ def _type(annotation: object) -> str:
     text = (
         str(annotation) if get_args(annotation) else getattr(annotation, "__name__", "")
     )
-    for prefix in ("typing.", "appliance.config.model.", "appliance.config.safety."):
+    for prefix in (
+        "typing.",
+        "appliance.config.model.",
+        "appliance.config.safety.",
+        "appliance.config.callout.",
+    ):
         text = text.replace(prefix, "")
     text = text.split("Annotated[")[-1] if text.startswith("Annotated") else text
     return f"`{text}`".replace("|", "\\|")

@@ -33,13 +33,12 @@ _CAVITATION_HISS_M_S2, _CAVITATION_FLOOR_M_S2 = 24.0, 1.5
 _DAMAGE_LINES = ((1.0, 0.74), (2.0, 0.50), (3.0, 0.36), (4.0, 0.26))
 _DAMAGE_MM_S = 11.1
 _DAMAGE_BLOW_M_S2 = 60.0
-#: What ailments of severity 1 add: velocity, mm/s RMS, by order of the shaft's turns.
+#: What ailments of severity 1 add, in the same terms, by order of the shaft's turns.
 _UNBALANCE_LINES = ((1.0, 7.0),)
 _MISALIGNMENT_LINES = ((1.0, 2.2), (2.0, 6.0), (3.0, 1.8))
 _LOOSENESS_LINES = tuple((n / 2.0, 2.9 / (1.0 + 0.12 * n)) for n in range(1, 13))
 _RING_BACK_M3_H, _SEAL_LEAK_M3_H = 22.0, 6.0
-_DISCHARGE_BLOCKED = 0.75  # of the cross-section
-_MISALIGNMENT_HEAT = 0.3  # of what damage of the same severity heats the bearing
+_DISCHARGE_BLOCKED, _MISALIGNMENT_HEAT = 0.75, 0.3  # of the bore; of damage's heat
 
 
 @dataclass(frozen=True, slots=True)

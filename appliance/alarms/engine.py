@@ -164,6 +164,16 @@ class AlarmEngine:
         cause = Cause(now_s, utc_ns, actor)
         return self._alarm(alarm_id).judge(verdict, note, cause)
 
+    def calls(self, alarm_id: str) -> bool:
+        """Whether an alarm calls for a person now; one that is gone does not."""
+        found = self._watches.get(alarm_id) or self._sources.get(alarm_id)
+        return found is not None and found.announced
+
+    def root_of(self, alarm_id: str) -> str:
+        """Return the furthest ancestor of an alarm that stands, or the alarm itself."""
+        watch = self._watches.get(alarm_id)
+        return alarm_id if watch is None else self._families.root(watch)
+
     def table(
         self, *, now_s: float, utc_ns: int, only: Filter | None = None
     ) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from appliance.commands import alarm_journal
+from appliance.commands import alarm_calls, alarm_journal
 from appliance.commands.common import add_json, add_places, ask, say, say_json, table
 from appliance.commands.exits import (
     EXIT_FINDING,
@@ -40,6 +40,12 @@ _ACTS = {
     ),
     "in-service": _Act("in_service", "put it back into service", "back in service"),
 }
+_ELSEWHERE = {
+    "call": alarm_calls.run_call,
+    "calls": alarm_calls.run_calls,
+    "kpi": alarm_journal.run_kpi,
+    "journal": alarm_journal.run_journal,
+}
 _MASKED = ("shelved", "suppressed", "out_of_service")
 
 
@@ -70,17 +76,16 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     verdict.add_argument("verdict", choices=VERDICTS)
     verdict.add_argument("--note", default="")
     add_places(verdict)
+    alarm_calls.configure(acts)
     alarm_journal.configure(acts)
 
 
 def run(args: argparse.Namespace) -> int:
     """List or act."""
+    if elsewhere := _ELSEWHERE.get(args.act):
+        return elsewhere(args)
     socket = args.run_dir / "hub.sock"
     match args.act:
-        case "kpi":
-            return alarm_journal.run_kpi(args)
-        case "journal":
-            return alarm_journal.run_journal(args)
         case "verdict":
             words = {"verdict": args.verdict, "note": args.note}
             ask(socket, "alarms.verdict", alarm=args.id, **words)

@@ -14,6 +14,7 @@ from appliance.commands.common import configuration, say, say_json
 from appliance.commands.exits import EXIT_CONFIG, EXIT_WELL
 from appliance.config import ConfigError, load_config
 from appliance.config.crosscheck_alarms import unsaid, unwatched
+from appliance.config.crosscheck_callout import uncalled
 
 if TYPE_CHECKING:
     import argparse
@@ -71,6 +72,9 @@ def _advice(config: Config) -> Iterator[tuple[str, str]]:
         yield f"alarm {alarm}", f"it does not say {', '.join(missing)}"
     for tag in unwatched(config):
         yield f"tag {tag}", 'no alarm would tell of its bad quality; add rule = "bad"'
+    if config.callout is not None:
+        for key, text in uncalled(config.callout):
+            yield f"callout {key}", text
 
 
 def _row(problem: Any) -> dict[str, Any]:  # noqa: ANN401 - any flat dataclass

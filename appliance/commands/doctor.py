@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LEAST_FREE_BYTES = 200_000_000
 PROCESSES = ("safety", "inference")
+SLOW_MS = 500.0
+"""A window that takes half of the shortest usual hop leaves no room for others."""
 
 
 class Grade(StrEnum):
@@ -222,12 +224,30 @@ def _of_inference(status: Mapping[str, Any] | None) -> Iterator[Finding]:
     yield Finding(Grade.WELL, "inference", "runs")
     for asset, version in status["models"].items():
         yield Finding(Grade.WELL, f"model of {asset}", version)
+    yield from _of_models_at_work(status)
     for asset in status["without_model"]:
         action = f"let it run healthy for a while, then: wheeltapper learn {asset}"
         yield Finding(Grade.LOOK, f"model of {asset}", "none", action)
     for asset, reason in status["refused"].items():
         action = f"wheeltapper models rollback {asset}"
         yield Finding(Grade.WRONG, f"model of {asset}", reason, action)
+
+
+def _of_models_at_work(status: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge how models run, and what they say should be seen to."""
+    for asset, told in status.get("telemetry", {}).items():
+        took_ms = told.get("took_ms_p99", 0.0)
+        if took_ms > SLOW_MS:
+            text = f"one window in a hundred takes {took_ms:.0f} ms or more"
+            action = "fewer tags or features, a longer hop_s, or a faster machine"
+            yield Finding(Grade.LOOK, f"model of {asset}: speed", text, action)
+    for provider in status.get("providers_absent", ()):
+        text = f"onnxruntime has no {provider} here; the next one runs the models"
+        action = "take it out of inference.providers, or install its onnxruntime"
+        yield Finding(Grade.LOOK, "inference: providers", text, action)
+    for fault in status.get("diagnostics", ()):
+        subject = f"inference: {fault['key']}"
+        yield Finding(Grade.LOOK, subject, fault["message"], fault["remedy"])
 
 
 def _of_sync(status: Mapping[str, Any] | None) -> Iterator[Finding]:

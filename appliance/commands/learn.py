@@ -1,11 +1,8 @@
-"""`wheeltapper learn ASSET`: train on the buffer's healthy past, verify, activate.
-
-Training runs in a short-lived, niced child process: scikit-learn is never in a process
-that stays.
-"""
+"""`wheeltapper learn ASSET`: train on the buffer's healthy past, verify, activate."""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -18,26 +15,23 @@ from appliance.commands.common import (
     say,
     say_json,
 )
-from appliance.commands.exits import EXIT_USAGE, EXIT_WELL, CommandError
+from appliance.commands.exits import (
+    EXIT_FINDING,
+    EXIT_USAGE,
+    EXIT_WELL,
+    CommandError,
+)
+from appliance.commands.lesson import Lesson
 from appliance.commands.models import announce, ask_leave, record, shelf_of
-from appliance.commands.training import train_bundle, training_settings
-from appliance.domain.event import EventKind
-from appliance.domain.maintenance import maintenance_of_event
-from appliance.inference.asset import asset_model
-from appliance.inference.replay import Past, healthy_table
+from appliance.commands.training import NICE
 from appliance.runtime.clock import SystemClock
 from appliance.runtime.durations import DurationError, seconds
-from appliance.storage.connection import StoreOpenError
-from appliance.storage.reader import open_reader
 from appliance.updates.install import InstallError
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from appliance.config import AssetSettings, Config
-    from appliance.domain.batch import Waveform
-    from models.features import AssetModel
 
 _NS = 1_000_000_000
 
@@ -54,43 +48,50 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--no-activate", action="store_true", help="leave it as a candidate"
     )
+    parser.add_argument(
+        "--force", action="store_true",
+        help="activate it even if it is worse than the active one",
+    )  # fmt: skip
     add_json(parser)
     add_config(parser)
     add_places(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build the table, train, activate."""
+    """Build the table, train, compare, activate."""
     if find_spec("sklearn") is None:
         raise CommandError("install the extra: wheeltapper[train]")
     config = configuration(args.config)
+    asset = _asset(config, args.asset)
     if not args.no_activate:
         ask_leave(args.run_dir)
-    asset = _asset(config, args.asset)
-    model = asset_model(config, asset)
+    os.nice(NICE)
     now_ns = SystemClock().utc_ns()
-    buffer = args.state_dir / "buffer.db"
-    until_ns = now_ns if args.until is None else when_ns(args.until, now_ns)
-    try:
-        if args.since is None:
-            since_ns = _maintained_ns(buffer, asset.id)
-        else:
-            since_ns = when_ns(args.since, now_ns)
-        past = _past(buffer, model, (since_ns, until_ns))
-    except StoreOpenError as error:
-        raise CommandError(str(error)) from error
-    table = healthy_table(past, model)
-    result = train_bundle(
-        table, training_settings(config, asset, model), args.state_dir / "models"
+    lesson = Lesson.of(
+        config,
+        asset,
+        args.state_dir,
+        now_ns=now_ns,
+        since_ns=None if args.since is None else when_ns(args.since, now_ns),
+        until_ns=None if args.until is None else when_ns(args.until, now_ns),
     )
-    said = f"learned {asset.id} {result['version']} from {result['rows']} windows"
-    if not args.no_activate:
-        said += "\n" + _activate(args, asset.id, result["version"])
+    learned = lesson.learn()
+    learned.result["active"] = False
+    objections = learned.objections
+    if not args.no_activate and (args.force or not objections):
+        learned.say(_activate(args, asset.id, learned.version))
+        learned.result["active"] = True
+    elif objections:
+        learned.say(f"{asset.id} {learned.version} stays a candidate:")
+        for each in objections:
+            learned.say(f"  {each}")
+        learned.say("  --force, or `wheeltapper models activate`, if you know better")
     if args.json:
-        say_json(result)
+        say_json(learned.result)
     else:
-        say(said)
-    return EXIT_WELL
+        say("\n".join(learned.said))
+    refused = bool(objections) and not (args.force or args.no_activate)
+    return EXIT_FINDING if refused else EXIT_WELL
 
 
 def _activate(args: argparse.Namespace, asset: str, version: str) -> str:
@@ -130,33 +131,3 @@ def _asset(config: Config, name: str) -> AssetSettings:
             return asset
     known = ", ".join(asset.id for asset in config.assets) or "none"
     raise CommandError(f"no asset {name!r} is configured; known: {known}", EXIT_USAGE)
-
-
-def _maintained_ns(path: Path, asset: str) -> int:
-    """Return when an asset became as it is now; 0 where no maintenance is on record."""
-    with open_reader(path) as reader:
-        event = reader.last_words(EventKind.MAINTENANCE).get(asset)
-    done = None if event is None else maintenance_of_event(event)
-    return 0 if done is None else done.at_ns
-
-
-def _past(path: Path, model: AssetModel, span_ns: tuple[int, int]) -> Past:
-    wanted = dict.fromkeys(tag.id for tag in model.tags)
-    if model.speed_tag is not None:
-        wanted[model.speed_tag] = None
-    if model.running is not None:
-        wanted[model.running.tag] = None
-    wanted |= dict.fromkeys(model.mode_tags)
-    since_ns, until_ns = span_ns
-    rows = {}
-    waveforms: tuple[Waveform, ...] = ()
-    with open_reader(path) as reader:
-        for tag in wanted:
-            found = reader.columns(tag, from_ns=since_ns, to_ns=until_ns)
-            rows[tag] = (found.source_time_ns, found.value, found.quality)
-        if model.waveform_tag is not None:
-            waveforms = tuple(
-                reader.waveforms(model.waveform_tag, from_ns=since_ns, to_ns=until_ns)
-            )
-    firsts = [int(time_ns[0]) for time_ns, _, _ in rows.values() if len(time_ns)]
-    return Past(min(firsts, default=until_ns), until_ns, rows, waveforms)

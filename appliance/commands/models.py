@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         match args.act:
             case "list":
-                return _list(shelf, as_json=args.json)
+                told = working(args.run_dir)
+                return _list(shelf, told, as_json=args.json)
             case "import":
                 manifest = read_bundle(args.folder).manifest
                 shelf.take_in(args.folder, manifest.asset, manifest.version)
@@ -160,18 +161,62 @@ def _log(root: Path, *, as_json: bool) -> int:
     return EXIT_WELL
 
 
-def _list(shelf: ModelShelf, *, as_json: bool) -> int:
-    found = shelf.installed()
+def working(run_dir: Path) -> dict[str, dict[str, Any]]:
+    """Return what inference says of each asset's model at work; nothing: it is away."""
+    try:
+        status = ask(run_dir / "hub.sock", "status")["processes"].get("inference", {})
+    except CommandError:
+        return {}
+    drift = status.get("drift", {})
+    return {
+        asset: {
+            "version": version,
+            **status.get("telemetry", {}).get(asset, {}),
+            "drift": drift.get(asset, ""),
+        }
+        for asset, version in status.get("models", {}).items()
+    }
+
+
+def _list(shelf: ModelShelf, told: dict[str, dict[str, Any]], *, as_json: bool) -> int:
+    found = [
+        (each, at_work if at_work.get("version") == each.version else {})
+        for each in shelf.installed()
+        for at_work in (told.get(each.asset, {}),)
+    ]
     if as_json:
         say_json(
-            [{"asset": m.asset, "version": m.version, "state": m.state} for m in found]
+            [
+                {"asset": m.asset, "version": m.version, "state": m.state}
+                | ({"telemetry": at_work} if at_work else {})
+                for m, at_work in found
+            ]
         )
     elif found:
-        rows = ((each.asset, each.version, each.state) for each in found)
-        say(table(("ASSET", "VERSION", "STATE"), rows))
+        rows = (
+            (m.asset, m.version, m.state, *(_cell(at_work, key) for key in _FIGURES))
+            for m, at_work in found
+        )
+        say(table(("ASSET", "VERSION", "STATE", *_FIGURES.values()), rows))
     else:
         say("no model yet; learn one: wheeltapper learn ASSET -c CONFIG")
     return EXIT_WELL
+
+
+_FIGURES = {
+    "took_ms_p99": "P99 MS",
+    "score_p50": "SCORE",
+    "score_p99": "P99",
+    "confidence": "CONFIDENCE",
+    "unknown_mode_share": "UNKNOWN",
+    "drift": "DRIFT",
+}
+"""What a model at work says of itself, with its column."""
+
+
+def _cell(told: dict[str, Any], key: str) -> str:
+    value = told.get(key, "")
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _time(utc_ns: int) -> str:

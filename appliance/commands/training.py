@@ -1,11 +1,18 @@
-"""Training as a short-lived, niced child process, never in one that stays."""
+"""Training as a short-lived, niced child process, never in one that stays.
+
+Its memory and its time are bounded: a gateway has other things to do.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
+import resource
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +26,26 @@ from appliance.inference.declared import declared_map
 from models.features import TableError, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from appliance.config import AssetSettings, Config
     from models.features import AssetModel, FeatureTable
 
 NICE = 10
-TRAIN_WITHIN_S = 1800
+TRAIN_WITHIN_S = 1800.0
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_REMEDY = "learn from a shorter time (--from, --to)"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What training may take: seconds, and bytes of address space (None: no bound)."""
+
+    within_s: float = TRAIN_WITHIN_S
+    memory_bytes: int | None = None
+
+
+UNBOUNDED = Bounds()
 
 
 class NotLearnedError(CommandError):
@@ -33,7 +53,11 @@ class NotLearnedError(CommandError):
 
 
 def train_bundle(
-    table: FeatureTable, settings: Mapping[str, Any], out: Path
+    table: FeatureTable,
+    settings: Mapping[str, Any],
+    out: Path,
+    *,
+    bounds: Bounds = UNBOUNDED,
 ) -> dict[str, Any]:
     """Learn a bundle below `out`; return what the trainer says of it.
 
@@ -53,41 +77,63 @@ def train_bundle(
             raise CommandError(str(error)) from error
         settings_path.write_text(json.dumps(settings), encoding="utf-8")
         words = (str(table_path), str(settings_path), "--out", str(out))
-        return ask_trainer("models.train", *words, "--nice", str(NICE))
+        return ask_trainer("models.train", *words, "--nice", str(NICE), bounds=bounds)
 
 
-def ask_trainer(module: str, *words: str) -> dict[str, Any]:
+def ask_trainer(module: str, *words: str, bounds: Bounds = UNBOUNDED) -> dict[str, Any]:
     """Run one of our training programs; return the JSON of its last line.
 
     Raises:
         NotLearnedError: It can learn nothing from this; its own words.
-        CommandError: It did not end, or failed.
+        CommandError: It did not end within its bounds, or failed.
     """
     if find_spec("sklearn") is None:
         raise CommandError("install the extra: wheeltapper[train]")
-    try:
-        done = subprocess.run(  # noqa: S603 - our own module
-            python("-m", module, *words),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TRAIN_WITHIN_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CommandError(f"training took more than {TRAIN_WITHIN_S} s") from error
+    done = _run(python("-m", module, *words), bounds)
     try:
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, json.JSONDecodeError) as error:
-        raise CommandError(f"training failed: {_reason(done)}") from error
+        raise CommandError(f"training failed: {_reason(done, bounds)}") from error
     if not result["ok"]:
         raise NotLearnedError(f"not learned: {result['error']}")
     return result
 
 
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
+def _run(command: Sequence[str], bounds: Bounds) -> subprocess.CompletedProcess[str]:
+    """Run a child within its bounds; one that takes too long is killed."""
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=None if bounds.memory_bytes is None else {**os.environ, **_ONE_THREAD},
+    ) as child:
+        if bounds.memory_bytes is not None:
+            most = (bounds.memory_bytes, bounds.memory_bytes)
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
+                resource.prlimit(child.pid, resource.RLIMIT_AS, most)
+        try:
+            out, errors = child.communicate(timeout=bounds.within_s)
+        except subprocess.TimeoutExpired as error:
+            child.kill()
+            raise CommandError(
+                f"training took more than {bounds.within_s:g} s; {_REMEDY}"
+            ) from error
+    return subprocess.CompletedProcess(command, child.returncode, out, errors)
+
+
+def _reason(done: subprocess.CompletedProcess[str], bounds: Bounds) -> str:
     """Return the last words of a child that gave no answer."""
     said = done.stderr.strip().splitlines()
-    return said[-1] if said else f"it ended with {done.returncode}"
+    words = said[-1] if said else f"it ended with {done.returncode}"
+    if bounds.memory_bytes is not None and (
+        "MemoryError" in words or "memory" in words.lower() or done.returncode < 0
+    ):
+        return (
+            f"it needs more than {bounds.memory_bytes / 1e9:.1f} GB of memory"
+            f" (inference.training_memory_bytes); {_REMEDY}"
+        )
+    return words
 
 
 def training_settings(

@@ -42,7 +42,8 @@ def processes(
     names = ["hub", "inference"]
     if config.initiators:
         names.insert(0, "safety")
-    if config.uplink is not None:
+    calls = config.callout is not None and config.callout.leaves_the_gateway
+    if config.uplink is not None or calls:
         names.append("sync")
     log_dir = state_dir / "log"
     log_dir.mkdir(parents=True, exist_ok=True)

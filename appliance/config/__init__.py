@@ -1,5 +1,6 @@
 """TOML → frozen, typed `Config`, once; every mistake is named with its place."""
 
+from appliance.config.callout import CalloutSettings
 from appliance.config.learning import ModesSettings, SensorsSettings
 from appliance.config.load import ConfigError, check_text, load_config
 from appliance.config.model import (
@@ -28,6 +29,7 @@ from appliance.config.safety import (
 __all__ = [
     "AlarmSettings",
     "AssetSettings",
+    "CalloutSettings",
     "Config",
     "ConfigError",
     "ElementSettings",

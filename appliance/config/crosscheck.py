@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from appliance.config.crosscheck_alarms import alarms_check
+from appliance.config.crosscheck_callout import callout_check
 from appliance.config.crosscheck_safety import safety_check
 from appliance.config.crosscheck_wires import connections_check
 from appliance.config.document import table, tables
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from appliance.config.locate import KeyPath
     from appliance.config.model import AssetSettings, Config
 
-_RESERVED = frozenset({"safety", "inference", "buffer", "sensors"})
+_RESERVED = frozenset({"safety", "inference", "buffer", "sensors", "callout"})
 """Names under which the hub lists the other processes, and its buffer, with sources."""
 
 
@@ -49,6 +50,7 @@ def cross_check(draft: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _shared_ports(draft)
     yield from connections_check(draft)
     yield from _uplink(draft, hub_tags | safety_tags)
+    yield from callout_check(draft, raw)
 
 
 def _raw_tags(sources: object) -> set[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from appliance.config.callout import CalloutSettings
 from appliance.config.crosscheck import cross_check
 from appliance.config.locate import KeyPath, line_of
 from appliance.config.model import (
@@ -43,7 +44,7 @@ CONFIG_VERSION = 1
 
 _SECTIONS = (
     "config_version", "site", "sources", "assets", "alarms", "safety", "storage",
-    "uplink", "updates", "inference", "roles", "metrics",
+    "uplink", "updates", "inference", "roles", "metrics", "callout",
 )  # fmt: skip
 _SAFETY_TABLES = ("sources", "initiators", "elements", "matrix")
 
@@ -119,6 +120,7 @@ class _Reading:
             inference=self._section(InferenceSettings, "inference"),
             roles=self._section(RoleSettings, "roles"),
             metrics=self._optional(MetricsSettings, "metrics"),
+            callout=self._optional(CalloutSettings, "callout"),
         )
         for path, problem, remedy in cross_check(draft, self._raw):
             self._add(path, problem, remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
@@ -19,9 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from appliance.config.callout import CalloutSettings
     from appliance.domain.tag import Tag, TagId
 
 WEBSOCKET_PORT = 443
+Provider: TypeAlias = Literal[
+    "TensorrtExecutionProvider", "CUDAExecutionProvider", "ROCMExecutionProvider",
+    "MIGraphXExecutionProvider", "OpenVINOExecutionProvider", "ACLExecutionProvider",
+    "ArmNNExecutionProvider", "QNNExecutionProvider", "VitisAIExecutionProvider",
+    "NnapiExecutionProvider", "XnnpackExecutionProvider", "DnnlExecutionProvider",
+    "CPUExecutionProvider",
+]  # fmt: skip
 _ID = r"^[^/+#\s][^/+#]*$"
 _TOPIC_LEVEL = r"^[^/+#\s]+$"
 _WITH_SETPOINT = frozenset({"high", "high_high", "low", "low_low", "rate"})
@@ -321,9 +329,26 @@ class UpdatesSettings(Settings):
 
 
 class InferenceSettings(Settings):
-    """`[inference]`."""
+    """`[inference]`: how models run here, and what learning one may take.
+
+    `providers` of onnxruntime in the order of preference; one that is not there is
+    passed over, so the processor comes last. `threads` of one model: graphs as small
+    as ours gain nothing by more. `wheeltapper learn` gives up beyond
+    `training_memory_bytes` of address space, or `training_within_s`.
+    """
 
     threads: int = Field(default=1, ge=1, le=8)
+    providers: tuple[Provider, ...] = ("CPUExecutionProvider",)
+    training_memory_bytes: int = Field(default=3_000_000_000, ge=500_000_000)
+    training_within_s: float = Field(default=1800.0, ge=10, le=86_400)
+
+    @field_validator("providers")
+    @classmethod
+    def _processor_is_last(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if given[-1:] != ("CPUExecutionProvider",) or len(set(given)) != len(given):
+            problem = "the last must be 'CPUExecutionProvider', and none may be twice"
+            raise ValueError(problem)
+        return given
 
 
 class MetricsSettings(Settings):
@@ -366,6 +391,7 @@ class Config:
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     roles: RoleSettings = field(default_factory=RoleSettings)
     metrics: MetricsSettings | None = None
+    callout: CalloutSettings | None = None
     file: Path | None = field(default=None, compare=False)
 
     def measured_tags(self) -> tuple[Tag, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WORDS = {
@@ -19,6 +19,7 @@ _WORDS = {
 _FORM = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)(?: +(\S.*))?")
 _DAY_MIN = 24 * 60
 _SEARCH_MIN = 8 * _DAY_MIN
+_SUNDAY = 6
 
 
 class WindowError(ValueError):
@@ -36,14 +37,18 @@ class Window:
     end_min: int
     days: frozenset[int]
 
-    def holds(self, local: datetime) -> bool:
-        """Tell whether a moment, as the clock on the wall shows it, is within."""
-        minute, day = local.hour * 60 + local.minute, local.weekday()
+    def holds(self, local: datetime, holidays: Collection[date] = ()) -> bool:
+        """Tell whether a moment, as the clock on the wall shows it, is within.
+
+        A holiday counts as a Sunday.
+        """
+        minute, today = local.hour * 60 + local.minute, local.date()
+        day = _day(today, holidays)
         if self.begin_min < self.end_min:
             return day in self.days and self.begin_min <= minute < self.end_min
         late = day in self.days and minute >= self.begin_min
-        early = (day - 1) % 7 in self.days and minute < self.end_min
-        return late or early
+        before = _day(today - timedelta(days=1), holidays)
+        return late or (before in self.days and minute < self.end_min)
 
 
 def parse_window(text: str) -> Window:
@@ -67,9 +72,11 @@ def parse_window(text: str) -> Window:
     return Window(begin, end, _days(named or "daily", text))
 
 
-def is_open(windows: Sequence[Window], local: datetime) -> bool:
+def is_open(
+    windows: Sequence[Window], local: datetime, holidays: Collection[date] = ()
+) -> bool:
     """Tell whether any of them holds the moment; without windows it is always open."""
-    return not windows or any(each.holds(local) for each in windows)
+    return not windows or any(each.holds(local, holidays) for each in windows)
 
 
 def opens_at(windows: Sequence[Window], local: datetime) -> datetime:
@@ -82,6 +89,10 @@ def opens_at(windows: Sequence[Window], local: datetime) -> datetime:
         if is_open(windows, then):
             return then
     raise WindowError("no window ever opens")
+
+
+def _day(date_: date, holidays: Collection[date]) -> int:
+    return _SUNDAY if date_ in holidays else date_.weekday()
 
 
 def _days(words: str, text: str) -> frozenset[int]:

@@ -7,8 +7,12 @@ shows, `act` asks for something to be done (and asks once more before it is).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.binding import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OVERVIEW, ASSET, ALARMS, TRIPS, SYSTEM, TAG, MODELS, EVENTS = (
     "overview",
@@ -41,6 +45,13 @@ class Action:
     footer: bool = True
     always: bool = False
     lasting: bool = False
+
+    @property
+    def id(self) -> str:
+        """Its name where keys are changed: `acknowledge`, `overview`, `closer`."""
+        inner = self.name.partition("('")[2].removesuffix("')")
+        name = inner or self.name.removeprefix("app.")
+        return f"{name}_anywhere" if self.always else name
 
     @property
     def shown_key(self) -> str:
@@ -139,29 +150,39 @@ MOVES = "up/down page-up/page-down home/end: move in a list (or j, k, or the mou
 
 
 def bindings() -> list[Binding]:
-    """Return the application's bindings."""
+    """Return the application's bindings; a keymap knows them by `Action.id`."""
     return [
         Binding(
-            action.keys, action.name, action.help, show=False, priority=action.always
+            action.keys, action.name, action.help, show=False, priority=action.always,
+            id=action.id,
         )
         for action in ACTIONS
-        if action.keys != "tab"
-    ]
+    ]  # fmt: skip
 
 
-def footer_actions(screen: str) -> tuple[Action, ...]:
+def changed_keys(table: Sequence[Action]) -> dict[str, str]:
+    """Return the keys that differ from the usual ones, by `Action.id`."""
+    usual = {action.id: action.keys for action in ACTIONS}
+    return {each.id: each.keys for each in table if each.keys != usual[each.id]}
+
+
+def footer_actions(
+    screen: str, table: Sequence[Action] = ACTIONS
+) -> tuple[Action, ...]:
     """Return what the footer of a screen shows, its own actions first."""
-    own = tuple(a for a in ACTIONS if a.footer and a.screens and a.on(screen))
-    common = tuple(a for a in ACTIONS if a.footer and not a.screens)
+    own = tuple(a for a in table if a.footer and a.screens and a.on(screen))
+    common = tuple(a for a in table if a.footer and not a.screens)
     return own + common
 
 
-def palette_actions(screen: str) -> tuple[Action, ...]:
+def palette_actions(
+    screen: str, table: Sequence[Action] = ACTIONS
+) -> tuple[Action, ...]:
     """Return what the command palette offers on a screen."""
     offered = ("act(", "turn(", "show(", "open", "help", "quit")
     return tuple(
         each
-        for each in ACTIONS
+        for each in table
         if each.on(screen) and each.name.startswith(offered) and not each.always
     )
 

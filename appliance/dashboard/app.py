@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -12,9 +13,12 @@ from textual.css.query import NoMatches
 
 from appliance.dashboard import actions
 from appliance.dashboard.acts import acts_of
+from appliance.dashboard.budget import Budget
 from appliance.dashboard.intake import Intake
-from appliance.dashboard.palette import GREY
+from appliance.dashboard.messages import Said
+from appliance.dashboard.palette import PALETTES, palette_for
 from appliance.dashboard.past import Past
+from appliance.dashboard.preferences import Preferences
 from appliance.dashboard.screens.alarms import AlarmsScreen
 from appliance.dashboard.screens.asset import AssetScreen
 from appliance.dashboard.screens.base import PlantScreen, notice_row
@@ -25,20 +29,20 @@ from appliance.dashboard.screens.overview import OverviewScreen
 from appliance.dashboard.screens.system import SystemScreen
 from appliance.dashboard.screens.tag import TagScreen
 from appliance.dashboard.screens.trips import TripsScreen
+from appliance.dashboard.terminal import metered
 from appliance.dashboard.widgets.footer import shown_actions
 from appliance.dashboard.widgets.pressable import Pressable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import tzinfo
-    from pathlib import Path
 
     from textual.binding import BindingType
     from textual.screen import Screen
 
+    from appliance.dashboard.record import Recorder
     from appliance.domain.ports import Clock
 
-REDRAW_S = 0.25
 HISTORY_EVERY_S = 2.0
 _STEPS_BACK = 16
 
@@ -46,11 +50,12 @@ _STEPS_BACK = 16
 class Dashboard(Intake):
     """A window on the sockets in a run directory. `zone` None: the machine's own.
 
-    `state_dir` is where the models lie; None: they are not shown.
+    `state_dir` is where the models lie; None: they are not shown. Where `read_only`
+    says why, nothing can be done from here: it is what the person is told then.
     """
 
     TITLE = "wheeltapper"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings()]
     MODES: ClassVar = {
@@ -72,9 +77,20 @@ class Dashboard(Intake):
         clock: Clock,
         zone: tzinfo | None = None,
         state_dir: Path | None = None,
+        preferences: Preferences | None = None,
+        read_only: str = "",
+        recorder: Recorder | None = None,
     ) -> None:
-        super().__init__(run_dir, clock=clock)
+        wanted = Preferences() if preferences is None else preferences
+        budget = Budget(wanted.bytes_per_s)
+        driver = metered(budget) if wanted.bytes_per_s else None
+        super().__init__(
+            run_dir, clock=clock, driver_class=driver, recorder=recorder,
+            read_only=read_only,
+        )  # fmt: skip
         self.state_dir = state_dir
+        self._budget = budget
+        self._preferences = wanted
         self._zone = zone
         self.past = Past(self)
         self._acts = acts_of(self)
@@ -83,10 +99,14 @@ class Dashboard(Intake):
 
     def on_mount(self) -> None:
         """Begin to listen, and to draw."""
-        self.register_theme(GREY)
-        self.theme = GREY.name
+        wanted = self._preferences
+        for palette in PALETTES.values():
+            self.register_theme(palette.theme)
+        shown = "truecolor" if self.is_headless else self.console.color_system
+        self.theme = wanted.theme or palette_for(shown, no_color=self.no_color)
+        self.set_keymap(actions.changed_keys(wanted.actions))
         self.listen()
-        self.set_interval(REDRAW_S, self._tick)
+        self.set_interval(1.0 / wanted.frames_hz, self._tick)
 
     # ------------------------------------------------------------ what is shown
     def _tick(self) -> None:
@@ -95,21 +115,27 @@ class Dashboard(Intake):
         if now.s - self._history_s >= HISTORY_EVERY_S:
             self._history_s = now.s
             self.past.ask()
-        self.redraw()
+        if self._budget.may_draw(now.s):
+            self.redraw()
 
     def redraw(self) -> None:
         """Draw what has changed on the screen that is seen."""
         seen = [each for each in self.screen_stack if isinstance(each, PlantScreen)]
         if not seen or not seen[-1].query("#banner"):
             return  # not built yet, or being taken down
-        said = self.notice
-        notice = (
-            None
-            if said is None
-            else notice_row(said.text, self.size.width, refused=said.refused)
-        )
+        width, said, remark = self.size.width, self.notice, self.remark()
+        notice = notice_row(remark, width, refused=False) if remark else None
+        if said is not None:
+            notice = notice_row(said.text, width, refused=said.refused)
         with suppress(NoMatches):  # a screen that is being taken down
-            seen[-1].show(self.plant, self.now, zone=self._zone, notice=notice)
+            seen[-1].show(
+                self.plant, self.now, zone=self._zone, notice=notice,
+                table=self._preferences.actions,
+            )  # fmt: skip
+
+    def remark(self) -> str:
+        """Return what is always to be said, while nothing else is."""
+        return ""
 
     @property
     def seen(self) -> PlantScreen | None:
@@ -130,7 +156,9 @@ class Dashboard(Intake):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer the same table in the command palette."""
         del screen
-        for action in actions.palette_actions(self.current_mode):
+        for action in actions.palette_actions(
+            self.current_mode, self._preferences.actions
+        ):
             yield SystemCommand(
                 f"{action.label} ({action.shown_key})",
                 action.help,
@@ -181,7 +209,9 @@ class Dashboard(Intake):
             if message.row == 0 and place < len(actions.SCREENS):
                 await self.action_show(actions.SCREENS[place])
             return
-        shown = shown_actions(self.current_mode, self.size.width)
+        shown = shown_actions(
+            self.current_mode, self.size.width, self._preferences.actions
+        )
         if place < len(shown):
             await self.run_action(shown[place].name)
 
@@ -195,7 +225,7 @@ class Dashboard(Intake):
 
     async def action_help(self) -> None:
         """Show all keys."""
-        await self.push_screen(HelpScreen())
+        await self.push_screen(HelpScreen(self._preferences.actions))
 
     def action_turn(self, name: str) -> None:
         """Change what the screen shows."""
@@ -206,5 +236,8 @@ class Dashboard(Intake):
             self.redraw()
 
     def action_act(self, name: str) -> None:
-        """Ask for something to be done."""
+        """Ask for something to be done, where anything may."""
+        if self.read_only:
+            self.post_message(Said(self.read_only, refused=True))
+            return
         self._acts[name]()

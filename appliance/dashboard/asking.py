@@ -29,7 +29,7 @@ class Asking:
 
     def refuse(self, text: str) -> None:
         """Say why it is not done."""
-        self._app.post_message(Said(text, refused=True))
+        self._app.tell(Said(text, refused=True))
 
     def fill_in(
         self,
@@ -91,7 +91,7 @@ class Asking:
         except LinkLostError as error:
             self.refuse(f"not known whether it was done: {error}")
         else:
-            self._app.post_message(Said(said))
+            self._app.tell(Said(said))
 
     async def _request(
         self, feed: Feed, op: str, said: str, args: Mapping[str, object]

@@ -20,6 +20,7 @@ KINDS = (
     "safety",
     "anomaly",
     "maintenance",
+    "call",
     "audit",
     "source",
     "model",

@@ -45,6 +45,8 @@ HUB_QUESTIONS = (
     Question("status", 2.0),
     Question("outbox.status", 2.0),
 )
+READS = frozenset({"history", "gaps"})
+"""Asked now and then, and changing nothing; as do the regular questions."""
 SAFETY_QUESTIONS = (
     Question("events.since", args={"seq": 0}),
     Question("status", 1.0),
@@ -64,8 +66,10 @@ class Feed:
         post: Callable[[Message], object],
         clock: Clock,
         backoff: Backoff,
+        only_reads: bool = False,
     ) -> None:
         self.name = name
+        self._only_reads = only_reads
         self._path = path
         self._subscribe = subscribe
         self._questions = questions
@@ -99,8 +103,10 @@ class Feed:
 
         Raises:
             LinkLostError: There is no link, or no answer in time.
-            LinkRefusedError: It was refused.
+            LinkRefusedError: It was refused, here where only reading is allowed.
         """
+        if self._only_reads and op not in READS | self._pokes.keys():
+            raise LinkRefusedError("this window only reads")
         link = self._link
         if link is None:
             raise LinkLostError(f"{self.name} is not connected")

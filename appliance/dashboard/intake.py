@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -27,8 +28,11 @@ from appliance.wire.messages import BatchMessage, EventMessage, Lost, WireError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from textual.driver import Driver
+    from textual.message import Message
     from textual.worker import WorkType
 
+    from appliance.dashboard.record import Recorder
     from appliance.domain.ports import Clock
 
 NOTICE_S = 10.0
@@ -39,8 +43,18 @@ FIRST_RETRY_S, LONGEST_RETRY_S = 0.3, 3.0
 class Intake(App[None]):
     """Keeps the links and the state of the view; what shows it is the dashboard."""
 
-    def __init__(self, run_dir: Path, *, clock: Clock) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        run_dir: Path,
+        *,
+        clock: Clock,
+        driver_class: type[Driver] | None = None,
+        recorder: Recorder | None = None,
+        read_only: str = "",
+    ) -> None:
+        super().__init__(driver_class=driver_class)
+        self.read_only = read_only
+        self._recorder = recorder
         self.clock = clock
         self.run_dir = run_dir
         self.plant = Plant()
@@ -65,8 +79,20 @@ class Intake(App[None]):
     def redraw(self) -> None:
         """Show what has changed."""
 
+    def tell(self, message: Message) -> None:
+        """Take what a worker found out: it is noted in the session file, if any.
+
+        Every message that changes the plant comes through here.
+        """
+        if self._recorder is not None:
+            self._recorder.take(message, self.now)
+        self.post_message(message)
+
     def listen(self) -> None:
         """Begin to keep both links."""
+        if self._recorder is not None:
+            note_down: WorkType[None] = partial(self._recorder.write, self.clock)
+            self.run_worker(note_down, name="dashboard.record", group="links")
         for feed in (self.hub, self.safety):
             work: WorkType[None] = feed.run
             self.run_worker(work, name=f"dashboard.{feed.name}", group="links")
@@ -158,8 +184,9 @@ class Intake(App[None]):
             self.run_dir / f"{name}.sock",
             subscribe=what,
             questions=questions,
-            post=self.post_message,
+            post=self.tell,
             clock=self.clock,
+            only_reads=bool(self.read_only),
             backoff=Backoff(
                 FIRST_RETRY_S,
                 LONGEST_RETRY_S,

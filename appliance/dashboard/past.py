@@ -59,12 +59,12 @@ class Past:
                 "history", tag=wanted.tag, from_ns=span_ns[0], to_ns=span_ns[1],
                 points=wanted.points,
             )  # fmt: skip
-            app.post_message(HistoryArrived(wanted.tag, result, span_ns))
+            app.tell(HistoryArrived(wanted.tag, result, span_ns))
             if wanted.gaps:
                 gaps = await app.hub.request(
                     "gaps", from_ns=span_ns[0], to_ns=span_ns[1]
                 )
-                app.post_message(GapsArrived(wanted.tag, gaps))
+                app.tell(GapsArrived(wanted.tag, gaps))
 
     def _ask_older(self) -> None:
         events = self._app.plant.events
@@ -77,7 +77,7 @@ class Past:
             result = await self._app.hub.request(
                 "events.recent", limit=PAGE, before_seq=before_seq
             )
-            self._app.post_message(Answered(HUB, "events.recent", result))
+            self._app.tell(Answered(HUB, "events.recent", result))
 
     async def _read_shelf(self) -> None:
         state_dir = self._app.state_dir

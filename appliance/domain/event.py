@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     MAINTENANCE = "maintenance"
     AUDIT = "audit"
     SYSTEM = "system"
+    CALL = "call"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from appliance.alarms.calling import CALLOUT
 from appliance.alarms.engine import AlarmEngine
 from appliance.alarms.metrics import Metrics
 from appliance.alarms.sources import Fault, SourceWord
@@ -14,6 +15,7 @@ from appliance.hub.acts import Acts
 from appliance.hub.alarm_acts import AlarmActs
 from appliance.hub.anchor import anchor_daily
 from appliance.hub.assets import Assets
+from appliance.hub.callout import Callout, refuse_trials
 from appliance.hub.demands import Demands
 from appliance.hub.describe import offer_description
 from appliance.hub.explaining import Explaining
@@ -127,6 +129,7 @@ class Hub:
         )
         self._recorder = EventRecorder(store, self._server.publish_event, clock=clock)
         self._reads: Reads | None = None
+        self._callout: Callout | None = None
         self._sources = Sources(config.sources, clock=clock, hear=self._recorder.tell)
         self._summaries = (
             None if config.uplink is None else Summaries(config.uplink.summary_period_s)
@@ -188,6 +191,7 @@ class Hub:
             gaps=self._gaps,
             server=self._server,
             watch=self._watch,
+            processes=lambda: self._acts.processes,
         )
         self._acts = Acts(
             store=self._store,
@@ -223,6 +227,7 @@ class Hub:
             metrics=metrics,
             buffer=buffer,
         ).offer(self._server)
+        self._offer_callout(buffer, recalled)
 
     def offer_raw(self, buffer: Path) -> None:
         """Let a person here send raw data of this buffer to the cloud."""
@@ -270,6 +275,8 @@ class Hub:
             start("anchor", self._anchor())
             start("watchdog", self._watchdog())
             start("fill", self._note_fill())
+            if self._callout is not None:
+                start("callout", self._callout.run())
             if self._config.metrics is not None:
                 listen = self._config.metrics.listen
                 start("metrics", serve_metrics(listen, self._status.figures))
@@ -288,6 +295,22 @@ class Hub:
             self._reports.close()
         self._gaps.tell()
         await self._recorder.flush()
+
+    def _offer_callout(self, buffer: Path, recalled: Recalled) -> None:
+        if self._config.callout is None:
+            refuse_trials(self._server)
+            return
+        self._callout = Callout(
+            self._config.callout,
+            self._config,
+            alarms=self._alarms,
+            recorder=self._recorder,
+            latest=self._latest,
+            numbers=self._table.numbers,
+            clock=self._clock,
+        )
+        self._callout.recall(buffer, recalled.alarms)
+        self._callout.offer(self._server)
 
     def _make_reports(self, assets: Assets) -> Reports | None:
         if self._summaries is None:
@@ -380,6 +403,8 @@ class Hub:
                 self._pipeline.hear(event)
             own = SourceWord([Fault(each) for each in self._store.diagnostics])
             words = {**self._sources.words(), **said, BUFFER_NAME: own}
+            if self._callout is not None:
+                words[CALLOUT] = self._callout.word()
             self._pipeline.hear_sources(words)
 
     async def _note_unfilled(self) -> None:

@@ -62,6 +62,8 @@ class EventRecorder:
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(WAITING_MAX)
         self.on_record: Callable[[Event], None] | None = None
         """Is told each event as it is recorded, in that order."""
+        self.on_show: Callable[[Event], None] | None = None
+        """Is told each event at once, however often it repeats."""
         self._told = 0
         self._dropped = 0
 
@@ -121,6 +123,8 @@ class EventRecorder:
     def _show(self, event: Event) -> None:
         self._told += 1
         self._publish(message_of_event(event, pending=True))
+        if self.on_show is not None:
+            self.on_show(event)
 
     def _put(self, waiting: _Waiting) -> None:
         if self._queue.full():

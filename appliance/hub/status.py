@@ -9,7 +9,7 @@ from appliance.acquisition.supervisor import SourceState
 from appliance.hub.acts import storage_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from appliance.hub.gaps import GapRecorder
     from appliance.hub.latest import Latest
@@ -33,6 +33,7 @@ class Status:
     gaps: GapRecorder
     server: LinkServer
     watch: ClockWatch
+    processes: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
 
     def tell(self) -> Mapping[str, Any]:
         """Return the answer to `status`."""
@@ -60,7 +61,8 @@ class Status:
             "storage_healthy": float(self.store.healthy),
             "clock_synchronised": float(self.watch.status()["synchronised"]),
         }
-        return {**self._counters(), **connected, **healthy}
+        models = figures_of_models(self.processes().get("inference", {}))
+        return {**self._counters(), **connected, **healthy, **models}
 
     def _counters(self) -> dict[str, int]:
         return {
@@ -72,3 +74,16 @@ class Status:
             "source_events_coalesced": self.sources.coalesced,
             **{f"link_{k}": v for k, v in self.server.counters.items()},
         }
+
+
+def figures_of_models(status: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers that inference tells of its models, each by its name."""
+    found: dict[str, float] = {}
+    for asset, told in dict(status.get("telemetry") or {}).items():
+        found |= {f"model_{key}_{asset}": float(each) for key, each in told.items()}
+    drifted = status.get("drift") or {}
+    for asset in status.get("models") or {}:
+        found[f"model_drifted_{asset}"] = float(asset in drifted)
+    if "memory_bytes" in status:
+        found["inference_memory_bytes"] = float(status["memory_bytes"])
+    return found

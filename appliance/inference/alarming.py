@@ -33,8 +33,9 @@ class Alarming:
     """Follows the score of one asset.
 
     An alarm needs the score beyond its limit for `on_delay_s`; a further one also that
-    the state was normal in between and `cool_down_s` have passed. A score that is NaN
-    says nothing and changes nothing; a clock that was set back restarts the delay.
+    the score was back where no state would begin, and `cool_down_s` have passed. A
+    score that is NaN says nothing and changes nothing; a clock that was set back
+    restarts the delay.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Alarming:
             return Standing(self._anomaly, self._alarm(time_ns))
         if score <= limits.alarm:
             self._beyond_since_ns = None
-        self._armed = self._armed or not self._anomaly
+        self._armed = self._armed or score <= limits.anomaly
         return Standing(self._anomaly, alarm=False)
 
     def _alarm(self, time_ns: int) -> bool:

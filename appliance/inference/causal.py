@@ -76,7 +76,7 @@ class CausalSettings:
 
     window_s: float | None = None
     on_delay_s: float = 3.0
-    cool_down_windows: float = 2.0
+    cool_down_windows: float = 4.0
     false_alarms_per_week: float = 1.0
 
 
@@ -172,7 +172,7 @@ def _table(
 ) -> FeatureTable:
     each = values.shape[1] // features.coverage.shape[1]
     seen = np.repeat(features.coverage[:train_rows], each, axis=1)
-    whole = (seen > 0.0).any(axis=1)
+    whole = np.isfinite(values[:train_rows]).any(axis=1)
     return FeatureTable(
         feature_names(model),
         sheet.time_ns[:train_rows][whole],
@@ -219,7 +219,8 @@ def _judge(
     card, own = detector.cards[0], train_rows - begin
     limits = Limits(detector.limit, card.anomaly_limit, card.normal_limit)
     cool_down_s = settings.cool_down_windows * model.window_s
-    alarming = Alarming(limits, on_delay_s=settings.on_delay_s, cool_down_s=cool_down_s)
+    lasting_s = max(0.0, settings.on_delay_s - model.hop_s)  # a row lasts so long
+    alarming = Alarming(limits, on_delay_s=lasting_s, cool_down_s=cool_down_s)
     changes = ChangeWatch(card.change_limit, cool_down_s=model.window_s)
     times = sheet.time_ns[train_rows:].tolist()
     scores, jumped = said.score[own:].tolist(), said.jump[own:].tolist()

@@ -27,6 +27,23 @@ UNKNOWN_MODE = "unknown"
 _GOLDEN_TOLERANCE = 1e-5  # of an output's span: another processor rounds differently
 
 
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What onnxruntime runs a graph on: `providers` by preference, and threads."""
+
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    threads: int = 1
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The providers that this machine's onnxruntime has not."""
+        there = onnxruntime.get_available_providers()
+        return tuple(each for each in self.providers if each not in there)
+
+
+PROCESSOR = Runtime()
+
+
 class GoldenMismatchError(BundleError):
     """The graph does not say here what it said where it was made."""
 
@@ -75,7 +92,7 @@ class BundleDetector:
         BundleError: onnxruntime cannot run the graph.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, runtime: Runtime = PROCESSOR) -> None:
         manifest = bundle.manifest
         self.asset = manifest.asset
         self.version = manifest.version
@@ -89,22 +106,23 @@ class BundleDetector:
         self.dropped = manifest.dropped
         self.window_s = manifest.window_s
         self.trained_to_ns = round(manifest.trained_to.timestamp() * 1e9)
-        self._session = _session_of(bundle.graph)
+        self._session = _session_of(bundle.graph, runtime)
         self.tags = tuple(dict.fromkeys(tag_of(name) for name in self.features))
         place = {tag: i for i, tag in enumerate(self.tags)}
         self._tag_of_feature = np.array([place[tag_of(n)] for n in self.features])
         self._order_of: tuple[tuple[str, ...], NDArray[np.int64]] | None = None
         self._golden = bundle.golden
+        self._reference = manifest.reference
         self._prove(bundle)
 
     @classmethod
-    def load(cls, folder: Path) -> BundleDetector:
+    def load(cls, folder: Path, runtime: Runtime = PROCESSOR) -> BundleDetector:
         """Read, verify and prove the bundle in a folder.
 
         Raises:
             BundleError: It must not be used; the message says why.
         """
-        return cls(read_bundle(folder))
+        return cls(read_bundle(folder), runtime)
 
     def score(self, features: Sequence[float], *, mode: int = 0) -> float:
         """Return the score of features in the bundle's own order (NaN in, NaN out)."""
@@ -146,6 +164,11 @@ class BundleDetector:
                 named = dict(zip(self.features, row.tolist(), strict=True))
                 found[self.modes[mode]].append(named)
         return found
+
+    def reference(self) -> dict[str, NDArray[np.float64]]:
+        """Return healthy rows of the training by mode, where the bundle has them."""
+        tables = zip(self.modes, self._reference, strict=False)
+        return {name: each.table() for name, each in tables if each.rows}
 
     def judge_rows(self, rows: NDArray[np.float64]) -> Answers:
         """Judge many rows of the first mode at once, in the bundle's own order.
@@ -228,15 +251,15 @@ def _narrow(row: NDArray[np.float64]) -> NDArray[np.float32] | None:
     return narrow if np.isfinite(narrow).all() else None
 
 
-def _session_of(graph: bytes) -> onnxruntime.InferenceSession:
+def _session_of(graph: bytes, runtime: Runtime) -> onnxruntime.InferenceSession:
     onnxruntime.disable_telemetry_events()  # nothing leaves the gateway but by sync
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = runtime.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    absent = runtime.absent
+    providers = [each for each in runtime.providers if each not in absent]
     try:
-        return onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(graph, options, providers=providers)
     except Exception as error:  # onnxruntime's errors share no public base
         raise BundleError(f"model.onnx: {error}") from error

@@ -25,10 +25,12 @@ from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
 from appliance.inference.asset import asset_model
 from appliance.inference.detector import Verdict
+from appliance.inference.drift import DriftWatch
 from appliance.inference.explain import Explainer
 from appliance.inference.health import HealthTrack
 from appliance.inference.newest import Newest
 from appliance.inference.symptoms import quantities_of
+from appliance.inference.telemetry import Telemetry
 from appliance.inference.verdicts import Verdicts
 from appliance.inference.window import Windows
 from models.features import Mode, feature_vector
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from appliance.domain.batch import Batch
     from appliance.domain.health import Health
     from appliance.inference.detector import BundleDetector
-    from models.features import AssetModel, Window
+    from appliance.inference.drift import Drift
+    from models.features import AssetModel, FeatureVector, Window
 
 STATUS_BAD_NO_DATA = 0x809B_0000
 """There is nothing to judge: the machine stands, or values are missing (BadNoData)."""
@@ -83,6 +86,8 @@ class AssetJudge:
         )
         self._judging: tuple[BundleDetector, HealthTrack] | None = None
         self._verdicts: Verdicts | None = None
+        self._drift: DriftWatch | None = None
+        self.telemetry = Telemetry()
         self._maintained_ns: int | None = None
         self._told_bad = False
         self._told_cause = ""
@@ -110,10 +115,18 @@ class AssetJudge:
 
     @property
     def diagnostics(self) -> tuple[dict[str, Any], ...]:
-        """What a person should see to: instruments, a mode or a repair not learned."""
+        """What a person should see to: instruments, a mode, drift, a repair."""
         verdicts, asset = self._verdicts, self._asset.id
         found = () if verdicts is None else tuple(verdicts.diagnostics(asset))
-        return (*found, _relearn(asset)) if self.baseline_due else found
+        if self.baseline_due:  # then it is no news that the model is another's
+            return (*found, _relearn(asset))
+        drift = self.drift
+        return found if drift is None else (*found, drift.diagnostic(asset))
+
+    @property
+    def drift(self) -> Drift | None:
+        """What is no longer as it was learned, if anything."""
+        return None if self._drift is None else self._drift.drift
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -137,6 +150,8 @@ class AssetJudge:
             self._windows = Windows(self._model, self._tag_numbers)
         self._judging = detector, self._track(detector)
         self._verdicts = Verdicts(detector, sensor_after_s=asset.sensors.after_s)
+        self._drift = DriftWatch(detector.features, detector.reference())
+        self.telemetry = Telemetry()
         self._news.append(
             partial(self._explainer.use, self._model, detector.examples())
         )
@@ -205,6 +220,7 @@ class AssetJudge:
         if own and window.mode is Mode.RUNNING and self._verdicts is not None:
             vector = feature_vector(self._model, window)
             verdict = self._verdicts.judge(window, vector)
+            self._note(window, vector, verdict)
         self.windows_judged += 1
         health = track.observe(
             window.end_ns,
@@ -223,6 +239,12 @@ class AssetJudge:
         if text is not None:
             texts = (*texts, Text(self._explanation, health.time_ns, text))
         return self._batch(health, now_ns, texts)
+
+    def _note(self, window: Window, vector: FeatureVector, verdict: Verdict) -> None:
+        """Let telemetry and drift see what was said of a window."""
+        self.telemetry.saw(verdict, float(np.mean(vector.coverage)))
+        if self._drift is not None:
+            self._drift.see(window.end_ns, vector, verdict)
 
     def _learn(self, window: Window) -> None:
         """Learn what is usual while there is no model yet."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.domain.event import EventKind
 from appliance.domain.tag import TagId
-from appliance.inference.detector import BundleDetector
+from appliance.inference.detector import PROCESSOR, BundleDetector, Runtime
 from appliance.inference.judge import AssetJudge
+from appliance.inference.telemetry import memory_bytes
 from appliance.link.client import LinkLostError, LinkRefusedError, connect
 from appliance.runtime.backoff import Backoff
 from appliance.runtime.notify import notify, watchdog_period_s
@@ -49,7 +50,10 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
 async def _stay_linked(
     config: Config, *, state_dir: Path, run_dir: Path, clock: Clock
 ) -> None:
-    models, bench = Models(state_dir / "models"), Bench(config)
+    runtime = Runtime(config.inference.providers, config.inference.threads)
+    for absent in runtime.absent:
+        log.warning("onnxruntime has no %s here: models run on the next", absent)
+    models, bench = Models(state_dir / "models", runtime), Bench(config)
     spread = random.SystemRandom().random
     backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, jitter=0.3, spread=spread)
     lost = False
@@ -109,8 +113,9 @@ class Bench:
 class Models:
     """The active bundle of each asset, loaded once per version."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, runtime: Runtime = PROCESSOR) -> None:
         self._root = root
+        self.runtime = runtime
         self._loaded: dict[str, tuple[Path, BundleDetector]] = {}
         self.refused: dict[str, str] = {}
         """Why the active bundle of an asset is not used."""
@@ -125,7 +130,9 @@ class Models:
         if not await asyncio.to_thread(folder.is_dir) or folder == link:
             return None if known is None else known[1]
         try:
-            detector = await asyncio.to_thread(BundleDetector.load, folder)
+            detector = await asyncio.to_thread(
+                BundleDetector.load, folder, self.runtime
+            )
         except BundleError as error:
             log.error("the model %s of %s is refused: %s", folder.name, asset, error)  # noqa: TRY400 - it ends here; a trace says nothing more
             self.refused[asset] = str(error)
@@ -213,10 +220,11 @@ class Session:
             if due is None:
                 continue
             window, evidence = due
-            now_ns = self._clock.utc_ns()
+            now_ns, begun_s = self._clock.utc_ns(), self._clock.now_s()
             batch = await asyncio.to_thread(
                 judge.judge, window, evidence, now_ns=now_ns
             )
+            judge.telemetry.took(self._clock.now_s() - begun_s)
             if batch is not None:
                 await self._link.send_batch(message_of(batch))
 
@@ -236,6 +244,13 @@ class Session:
             "without_model": [a for a, j in judges if j.version is None],
             "refused": dict(self._models.refused),
             "baseline_due": [a for a, j in judges if j.baseline_due],
+            "drift": {a: j.drift.sentence for a, j in judges if j.drift is not None},
+            "drift_since_ns": {
+                a: j.drift.since_ns for a, j in judges if j.drift is not None
+            },
+            "telemetry": {asset: judge.telemetry.told() for asset, judge in judges},
+            "memory_bytes": memory_bytes(),
+            "providers_absent": list(self._models.runtime.absent),
             "modes": {asset: judge.mode_name for asset, judge in judges},
             "diagnostics": [each for _, judge in judges for each in judge.diagnostics],
             "batches_lost": self._batches_lost,

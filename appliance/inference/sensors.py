@@ -78,21 +78,18 @@ class SensorWatch:
         self._sensors = sensors
         self._after_s = after_s
         self._cards = {TagId(card.tag): card for card in sensors.cards}
+        self._looked_until_ns = 0
         self._still_since_ns: dict[TagId, int] = {}
         self._spikes_ns: dict[TagId, frozenset[int]] = {}
         self._courses: dict[tuple[TagId, str], _Course] = {}
-
-    @property
-    def findings(self) -> tuple[SensorFinding, ...]:
-        """What stands now."""
-        return tuple(
-            SensorFinding(course.sign.tag, course.sign.finding, course.sign.evidence)
-            for course in self._courses.values()
-            if course.found
-        )
+        self.findings: tuple[SensorFinding, ...] = ()
+        """What stood after the last look; another thread may read it."""
 
     def look(self, window: Window, vector: FeatureVector) -> SensorReport:
         """Take a window of the running machine and its features."""
+        if window.start_ns > self._looked_until_ns:  # nobody knows what was between
+            self._still_since_ns.clear()
+        self._looked_until_ns = window.end_ns
         values = dict(zip(vector.names, vector.values.tolist(), strict=True))
         signs = [*self._signs_alone(window, values), *self._twin_signs(values)]
         accused = {sign.tag for sign in signs}
@@ -101,8 +98,12 @@ class SensorWatch:
         for sign in signs:
             self._follow(sign, now_ns)
         self._let_go(now_ns)
+        found = [each.sign for each in self._courses.values() if each.found]
+        self.findings = tuple(
+            SensorFinding(sign.tag, sign.finding, sign.evidence) for sign in found
+        )
         out = {sign.tag for sign in signs if sign.at_once}
-        out |= {each.sign.tag for each in self._courses.values() if each.found}
+        out |= {sign.tag for sign in found}
         if len(out) > _MAX_PART_OUT * len(self._cards):
             out = set()
         return SensorReport(frozenset(out), self.findings)

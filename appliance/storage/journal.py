@@ -53,10 +53,13 @@ def oldest_ns(connection: sqlite3.Connection) -> int | None:
     return None if row is None else int(row[0])
 
 
-def of_kind(connection: sqlite3.Connection, kind: EventKind) -> Iterator[Event]:
-    """Yield the events of a kind in the order they were committed."""
+def of_kind(
+    connection: sqlite3.Connection, kind: EventKind, *, from_ns: int = 0
+) -> Iterator[Event]:
+    """Yield the events of a kind since `from_ns` in the order they were committed."""
     for (content,) in connection.execute(
-        "SELECT content FROM event WHERE kind = ? ORDER BY seq", (kind,)
+        "SELECT content FROM event WHERE kind = ? AND time_ns >= ? ORDER BY seq",
+        (kind, from_ns),
     ):
         yield event_of(content)
 

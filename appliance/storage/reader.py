@@ -212,9 +212,9 @@ class BufferReader:
         """Return the time of the first event that is recorded, as stamped."""
         return oldest_ns(self._connection)
 
-    def events_of_kind(self, kind: EventKind) -> Iterator[Event]:
+    def events_of_kind(self, kind: EventKind, *, from_ns: int = 0) -> Iterator[Event]:
         """Yield the events of a kind, as stamped, in the order of their commits."""
-        return of_kind(self._connection, kind)
+        return of_kind(self._connection, kind, from_ns=from_ns)
 
     def journal_head(self) -> Head | None:
         """Return the newest link of the chain over the events."""

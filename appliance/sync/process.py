@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from appliance.runtime.notify import notify, watchdog_period_s
+from appliance.sync.callout import Deliveries
 from appliance.sync.coarsen import Plan, Span, period_for
 from appliance.sync.drain import Drain
 from appliance.sync.feed import Feed
@@ -36,10 +37,10 @@ PACKED = 5.0
 
 
 async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -> None:
-    """Take the outbox to the fleet, and look for releases, until cancelled.
+    """Take the outbox to the fleet, calls to people, and look for releases.
 
-    Return if there is neither `[uplink]` nor `[updates]`. Hub and broker may be
-    absent, come and go, in any order.
+    Until cancelled; return if the configuration has none of these. Hub, broker and
+    mail server may be absent, come and go, in any order.
     """
     releases = _releases(config, state_dir, run_dir, clock=clock)
     if config.uplink is None:
@@ -51,8 +52,16 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
             sync = Sync(config, config.uplink, state_dir, run_dir=run_dir, clock=clock)
             sync.releases = releases
             tasks.create_task(sync.run(), name="sync.rows")
-        if releases is not None or config.uplink is not None:
+        if (calls := _calls(config, run_dir, clock=clock)) is not None:
+            tasks.create_task(calls.run(), name="sync.calls")
+        if calls or releases is not None or config.uplink is not None:
             tasks.create_task(_pat_watchdog(clock), name="sync.watchdog")
+
+
+def _calls(config: Config, run_dir: Path, *, clock: Clock) -> Deliveries | None:
+    if config.callout is None or not config.callout.leaves_the_gateway:
+        return None
+    return Deliveries(config.callout, config.site, run_dir / HUB_SOCKET, clock=clock)
 
 
 def _releases(

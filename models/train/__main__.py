@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from models.bundle import BundleError, write_bundle
 from models.features import TableError, read_table
 from models.train.learn import learn
@@ -54,6 +56,8 @@ def _learn(table: Path, settings: Path, out: Path) -> dict[str, object]:
         "modes": [mode.name for mode in manifest.modes],
         "raw_limit": max(mode.raw_limit for mode in manifest.modes),
         "parity_max": manifest.parity_max,
+        "suspect_rows": sum(mode.suspect_rows for mode in manifest.modes),
+        "learning": msgspec.to_builtins(manifest.learning),
     }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from models.bundle import Manifest, ModeCard
+    from models.reference import Learning
     from models.train.settings import TrainingSettings
 
 _ENOUGH_INDEPENDENT = 30
@@ -43,6 +44,7 @@ def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
         ),
         *_suspects(manifest),
         *_caution(independent),
+        *_enough(manifest.learning),
         "",
         "## The limit",
         "",
@@ -73,6 +75,7 @@ def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
         "",
         *(f"- `{name}`: {why}" for name, why in sorted(manifest.dropped.items())),
         *([] if manifest.dropped else ["- none"]),
+        *_modes_and_sensors(manifest),
         "",
         "## What it cannot do",
         "",
@@ -94,6 +97,21 @@ def _mode(mode: ModeCard) -> str:
     return f"{mode.name} ({mode.rows} windows)"
 
 
+def _modes_and_sensors(manifest: Manifest) -> list[str]:
+    """Return what is not known of modes and instruments, and how long it settles."""
+    modes, refused = manifest.mode_map, manifest.sensors.not_checked
+    left = sorted(manifest.modes_left_out.items())
+    said = [f"- Mode `{name}` is not known: {why}." for name, why in left]
+    if modes.warm_up_s:
+        said.append(f"- After a start it takes {modes.warm_up_s / 60.0:.0f} min.")
+    if modes.dwell_s:
+        said.append(
+            f"- After a change of mode it takes {modes.dwell_s / 60.0:.0f} min."
+        )
+    said += [f"- `{tag}` cannot be checked: {why}" for tag, why in refused.items()]
+    return ["", "## Modes and instruments", "", *said] if said else []
+
+
 def _suspects(manifest: Manifest) -> list[str]:
     count = sum(mode.suspect_rows for mode in manifest.modes)
     if not count:
@@ -105,6 +123,21 @@ def _suspects(manifest: Manifest) -> list[str]:
             "without it."
         )
     ]
+
+
+def _enough(learning: Learning) -> list[str]:
+    lines = [
+        (
+            f"- Learned from the first {trial.part:.0%} alone, {trial.strange:.1%} of "
+            f"the next quarter would have been abnormal (limit {trial.limit:.2f} times "
+            "what it is)."
+        )
+        for trial in learning.trials
+    ]
+    if not learning.missing:
+        return [*lines, "- It was enough: the last quarter brought nothing new."]
+    why = "; ".join(learning.missing)
+    return [*lines, f"- **Not yet enough**, {learning.more_h:.1f} h more: {why}."]
 
 
 def _caution(independent: float) -> list[str]:

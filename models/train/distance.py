@@ -120,36 +120,42 @@ class DistanceModel:
 
 
 def fit_distance(
-    rows: FloatTable, floor: FloatColumn, names: Sequence[str]
+    rows: FloatTable,
+    floor: FloatColumn,
+    names: Sequence[str],
+    *,
+    air: FloatColumn | None = None,
 ) -> DistanceModel:
     """Fit on rows that are held to be normal; weights and levels are still 1.
 
     A spread below its `floor` is taken for the floor, and as unrelated to others.
     `short` needs many rows for few tags: how much it is shrunk is what predicts
     held-out rows best. The windows' statistics overlap; they are shrunk as Ledoit and
-    Wolf (2004) say.
+    Wolf (2004) say. `air` is what is held to move all at once, beyond what was seen.
     """
     center, spread = rows.mean(axis=0), rows.std(axis=0)
     scale = np.maximum(spread, np.maximum(floor, 1e-12))
     scaled = (rows - center) / scale
     now = np.array([name.rpartition(":")[2] == SHORT for name in names])
     width = len(names)
+    moved = np.zeros(width) if air is None else air / scale
     forms = [np.zeros((width, width)) for _ in Forms._fields]
     if now.any():
         part = scaled[:, now]
-        covariance = _believed(part, shrinkage_by_likelihood(part))
+        covariance = _believed(part, shrinkage_by_likelihood(part), moved[now])
         forms[0][np.ix_(now, now)] = _roots(covariance)[0]
     if not now.all():
         part = scaled[:, ~now]
-        covariance = _believed(part, float(ledoit_wolf_shrinkage(part)))
+        shrinkage = float(ledoit_wolf_shrinkage(part))
+        covariance = _believed(part, shrinkage, moved[~now])
         along, across = _roots(covariance, explained=_EXPLAINED)
         forms[1][np.ix_(~now, ~now)] = along
         forms[2][np.ix_(~now, ~now)] = across
     return DistanceModel(center, scale, Forms(*forms))
 
 
-def _believed(scaled: FloatTable, shrinkage: float) -> FloatTable:
-    """Return the covariance, shrunk, with floors and the wandering of the parts."""
+def _believed(scaled: FloatTable, shrinkage: float, moved: FloatColumn) -> FloatTable:
+    """Return the covariance, shrunk, with floors, the parts' wandering and the air."""
     covariance = np.asarray(scaled.T @ scaled / len(scaled), dtype=np.float64)
     variance = np.diag(covariance)
     even = np.eye(len(variance))
@@ -158,7 +164,8 @@ def _believed(scaled: FloatTable, shrinkage: float) -> FloatTable:
     means = np.array([part.mean(axis=0) for part in np.array_split(scaled, parts)])
     wander = WANDER_AHEAD * means.T @ means / parts
     floors = np.diag(np.maximum(1.0 - variance, 0.0) + _TINY)
-    return np.asarray(shrunk + wander + floors, dtype=np.float64)
+    air = np.outer(moved, moved)
+    return np.asarray(shrunk + wander + floors + air, dtype=np.float64)
 
 
 def _roots(

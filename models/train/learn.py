@@ -10,7 +10,9 @@ import msgspec
 
 from models.bundle import OUTPUTS, SCHEMA, Bundle, Manifest, ModeCard, TagUnit
 from models.features import FEATURES_VERSION, tag_of
+from models.reference import Reference
 from models.train.card import card_of
+from models.train.enough import enough
 from models.train.graph import graph_of
 from models.train.limit import calibrate, calibration_of
 from models.train.modes import modes_of, scored_only
@@ -38,7 +40,7 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
     settings = msgspec.structs.replace(settings, modes=names)
     scored = scored_only(table)
     rows = prepare(scored, settings, found.labels)
-    models, cards, stand_ins = [], [], []
+    models, cards, stand_ins, reference = [], [], [], []
     for place, name in enumerate(names):
         own = rows.mode == place
         model, limit = calibrate(
@@ -46,6 +48,8 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
         )
         models.append(model)
         cards.append(ModeCard(name=name, rows=int(own.sum()), **limit._asdict()))
+        healthy = model.answers(rows.values[own]).score <= 1.0
+        reference.append(Reference.of(rows.values[own][healthy]))
         usual = {"center": model.center, "scale": model.scale}
         stand_ins.append(stand_in(rows.names, rows.values[own], **usual))
     sensors = learn_sensors(scored, settings)
@@ -72,6 +76,8 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
         mode_map=found.modes,
         modes_left_out=dict(found.left_out),
         sensors=sensors,
+        reference=tuple(reference),
+        learning=enough(rows, models, cards, settings),
         trained_from=first,
         trained_to=last,
         rows=len(rows.values),

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from models.bundle import Calibration
 from models.changes import jumps
+from models.train.air import air_of
 from models.train.distance import DistanceModel, Scales, fit_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from models.features.asset import FloatColumn, SlotColumn
     from models.features.table import FloatTable
@@ -96,12 +98,13 @@ def calibrate(
     healthy period that somebody chose may hold an hour that was not.
     """
     overlap_rows = settings.overlap_rows
-    parts = _held_out(rows, floor, names, overlap_rows=overlap_rows)
+    fit = partial(fit_distance, air=air_of(names, settings, rows=len(rows)))
+    parts = _held_out(rows, floor, names, fit=fit, overlap_rows=overlap_rows)
     scores = _joined(parts, _units(parts)).reshape(len(PARTITIONS), -1)
     suspects = _suspects(np.median(scores, axis=0))
     if suspects.any():
         rows = rows[~suspects]
-        parts = _held_out(rows, floor, names, overlap_rows=overlap_rows)
+        parts = _held_out(rows, floor, names, fit=fit, overlap_rows=overlap_rows)
     units = _units(parts)
     scores = _joined(parts, units)
     independent = len(rows) / (1 + overlap_rows)
@@ -109,7 +112,7 @@ def calibrate(
     probability = probability_of(settings)
     raw_limit = max(tail_limit(scores, probability), float(scores.max()))
     raw_limit = max(raw_limit * safety_factor, 1e-9)
-    model = fit_distance(rows, floor, names)
+    model = fit(rows, floor, names)
     levels = [
         1.0 / (max(tail_limit(part, probability), float(part.max())) * safety_factor)
         if part.any()
@@ -147,7 +150,12 @@ def tail_limit(scores: FloatColumn, probability: float) -> float:
 
 
 def _held_out(
-    rows: FloatTable, floor: FloatColumn, names: Sequence[str], *, overlap_rows: int
+    rows: FloatTable,
+    floor: FloatColumn,
+    names: Sequence[str],
+    *,
+    fit: Callable[[FloatTable, FloatColumn, Sequence[str]], DistanceModel],
+    overlap_rows: int,
 ) -> FloatTable:
     """Return each block's distances from the others, less those that overlap it.
 
@@ -161,7 +169,7 @@ def _held_out(
         for block in np.array_split(np.arange(count), blocks):
             fitted = np.ones(count, dtype=bool)
             fitted[max(0, block[0] - purge) : block[-1] + 1 + purge] = False
-            model = fit_distance(rows[fitted], floor, names)
+            model = fit(rows[fitted], floor, names)
             parts[turn, block] = model.parts(rows[block])
     return parts.reshape(-1, parts.shape[-1])
 

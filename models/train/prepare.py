@@ -29,6 +29,7 @@ _MAX_MISSING = 0.2  # of the rows of a feature
 NOT_SCORED = ("slope", "range")
 """Measured: what they tell of a machine, `last`, `mean` and `std` tell sooner."""
 
+_DRIFTING = "still drifting"
 _FEW_ROWS = 30  # from so many on, the spread that was seen counts for more and more
 _DRIFT_SIGMAS = 4.0  # of what is left when the rise is taken out: it is a drift
 _DRIFT_FLOORS = 4.0  # a drift over this has not shown its level yet
@@ -109,6 +110,10 @@ def prepare(
         if why:
             dropped[table.names[i]] = why
     kept = [i for i in columns if table.names[i] not in dropped]
+    if not kept and len(values) >= _FEW_ROWS:  # all it has drifts: widely, but judged
+        kept = [i for i in columns if dropped[table.names[i]].startswith(_DRIFTING)]
+        for i in kept:
+            del dropped[table.names[i]]
     if not kept:
         raise TrainingError("no feature is left: all are missing, constant or drifting")
     return TrainingRows(
@@ -148,16 +153,16 @@ def _floors_of(
 ) -> str:
     """Find a feature's floor in each mode; return why it is dropped, or nothing."""
     tags = {tag.id: tag for tag in settings.tags}
-    tag, constant = tags.get(tag_of(name)), True
+    tag, constant, why = tags.get(tag_of(name)), True, ""
     for place in range(len(out)):
         own = column[mode == place]
         rise, floor = _drift(own), _floor(name, own, tag, doubt=1.0)
         if abs(rise) > _DRIFT_FLOORS * floor and np.ptp(own) > 0.0:
-            return f"still drifting: {rise:+.3g} over the training"
+            why = f"{_DRIFTING}: {rise:+.3g} over the training"
         floor = _floor(name, own, tag, doubt=min(1.0, _FEW_ROWS / len(own)))
         out[place] = max(floor, _DRIFT_AHEAD * abs(rise))
         constant = constant and float(np.ptp(own)) == 0.0
-    return f"constant at {column[0]:g}" if constant else ""
+    return f"constant at {column[0]:g}" if constant else why
 
 
 def _unknown(names: tuple[str, ...], values: FloatTable) -> dict[str, str]:

@@ -48,9 +48,11 @@ async def ask(path: Path, op: str) -> Any:  # noqa: ANN401 - msgpack
 
 
 async def until_it_may_run(path: Path) -> None:
-    async with asyncio.timeout(40):
+    """Wait for safety to be reset, and for the hub: it takes longer to begin."""
+    async with asyncio.timeout(90):
         while True:
             try:
+                await ask(path.with_name("hub.sock"), "status")
                 if not (await ask(path, "status"))["tripped"]:
                     return
             except LinkLostError:

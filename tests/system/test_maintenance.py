@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from appliance.commands.learn import _maintained_ns
+from appliance.commands.lesson import maintained_ns
 from appliance.domain.batch import batch_of
 from appliance.domain.event import EventKind
 from appliance.domain.health import derived_group
@@ -137,8 +137,8 @@ async def test_maintenance_ends_the_anomaly_and_outlives_a_kill(tmp_path: Path) 
             "what": "bearing replaced",
         }
     }
-    assert _maintained_ns(tmp_path / "buffer.db", "P-101") == done["at_ns"]
-    assert _maintained_ns(tmp_path / "buffer.db", "P-102") == 0
+    assert maintained_ns(tmp_path / "buffer.db", "P-101") == done["at_ns"]
+    assert maintained_ns(tmp_path / "buffer.db", "P-102") == 0
     with open_reader(tmp_path / "buffer.db") as reader:
         label = [e for e in reader.events() if e.kind is EventKind.MAINTENANCE]
     assert [e.details["since_ns"] for e in label] == [done["since_ns"]]

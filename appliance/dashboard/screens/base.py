@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.screen import Screen
 
+from appliance.dashboard.actions import ACTIONS
 from appliance.dashboard.views.banner import banner_rows
 from appliance.dashboard.widgets.footer import footer_row
 from appliance.dashboard.widgets.pressable import Pressable
@@ -16,10 +17,12 @@ from appliance.dashboard.widgets.rows import Rows
 from appliance.dashboard.wording import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import tzinfo
 
     from textual.app import ComposeResult
 
+    from appliance.dashboard.actions import Action
     from appliance.dashboard.guard import Initiator
     from appliance.dashboard.machines import Asset
     from appliance.dashboard.model import Now, Plant
@@ -64,16 +67,23 @@ class PlantScreen(Screen[None]):
             self.query_one(self.FIRST).focus()
 
     def show(
-        self, plant: Plant, now: Now, *, zone: tzinfo | None, notice: Row | None
+        self,
+        plant: Plant,
+        now: Now,
+        *,
+        zone: tzinfo | None,
+        notice: Row | None,
+        table: Sequence[Action] = ACTIONS,
     ) -> None:
         """Draw everything that changed; what cannot be drawn is said, below the banner.
 
-        An error in one screen must not take the trip banner from the operator.
+        An error in one screen must not take the trip banner from the operator. `table`
+        has the keys, for the footer.
         """
         width = self.app.size.width
         rows = banner_rows(plant, width, now, screen=self.LABEL, zone=zone)
         self._show_with_height("#banner", rows)
-        self.query_one("#footer", Rows).show([footer_row(self.LABEL, width)])
+        self.query_one("#footer", Rows).show([footer_row(self.LABEL, width, table)])
         try:
             self.show_body(plant, now, zone)
         except NoMatches:

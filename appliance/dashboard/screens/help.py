@@ -13,6 +13,8 @@ from appliance.dashboard.widgets.rows import Rows
 from appliance.dashboard.wording import fit, wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
     from textual.events import Key
 
@@ -26,6 +28,10 @@ _SIGNS = (
 class HelpScreen(ModalScreen[None]):
     """Any key closes it."""
 
+    def __init__(self, table: Sequence[Action] = ACTIONS) -> None:
+        super().__init__()
+        self._table = table
+
     def compose(self) -> ComposeResult:
         """Build the box."""
         with Vertical(id="box"):
@@ -34,7 +40,8 @@ class HelpScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Show the table."""
         width = min(_WIDTH, self.app.size.width - 6)
-        rows = help_rows(self.app.current_mode, width, self.app.size.height - 2)
+        height = self.app.size.height - 2
+        rows = help_rows(self.app.current_mode, width, height, self._table)
         text = self.query_one("#text", Rows)
         text.styles.height = len(rows)
         self.query_one("#box").styles.height = min(len(rows) + 2, self.app.size.height)
@@ -47,18 +54,18 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def help_rows(screen: str, width: int, height: int) -> list[Row]:
+def help_rows(
+    screen: str, width: int, height: int, table: Sequence[Action] = ACTIONS
+) -> list[Row]:
     """Return the keys of a screen, and those that work on all.
 
     Where there is room, the keys of the other screens follow.
     """
     rows: list[Row] = [title(f"keys on {screen}", width, "any key closes this")]
-    rows.extend(
-        _row(each, width) for each in ACTIONS if each.screens and each.on(screen)
-    )
+    rows.extend(_row(each, width) for each in table if each.screens and each.on(screen))
     rows.append(title("everywhere", width))
-    screens = [each for each in ACTIONS if each.name.startswith("show(")]
-    common = [each for each in ACTIONS if not each.screens and each not in screens]
+    screens = [each for each in table if each.name.startswith("show(")]
+    common = [each for each in table if not each.screens and each not in screens]
     words = "  ".join(f"{each.shown_keys} {each.label}" for each in screens)
     compact: list[Row] = [
         ((fit(f" {line}", width), "strong"),) for line in wrapped(words, width - 1)
@@ -66,7 +73,7 @@ def help_rows(screen: str, width: int, height: int) -> list[Row]:
     foot: list[Row] = [_row(each, width) for each in common]
     foot += [((fit(f" {line}", width), "label"),) for line in (MOVES, *_SIGNS)]
     whole = [_row(each, width) for each in screens]
-    others = [e for e in ACTIONS if e.screens and not e.on(screen)]
+    others = [e for e in table if e.screens and not e.on(screen)]
     elsewhere = [title("on other screens", width)]
     elsewhere += [_row(each, width, f" ({', '.join(each.screens)})") for each in others]
     if len(rows) + len(whole) + len(foot) > height:

@@ -39,9 +39,11 @@ def process_rows(plant: Plant, width: int, now: Now) -> list[Row]:
     scan = plant.guard.scan
     if scan:
         text = (
-            f"last {number(scan.get('last_ms'), 2)} ms, longest"
-            f" {number(scan.get('longest_ms'), 3)} ms, {scan.get('overruns')} overruns"
+            f"{number(scan.get('last_ms'), 2)} ms, longest"
+            f" {number(scan.get('longest_ms'), 3)} ms"
         )
+        if scan.get("overruns"):
+            text += f", {scan['overruns']} late"
         rows.append(_named("safety scan", text, width, "label"))
     rows.append(title("sources", width))
     details: Mapping[str, Any] = plant.status.get("source_details") or {}
@@ -252,7 +254,7 @@ def _group_age(plant: Plant, source: str, now: Now) -> str:
     own += [ns for name, ns in groups.items() if name == source]
     if not own:
         return ""
-    return f", confirmed {span((now.utc_ns - max(own)) / 1e9)} ago"
+    return f", {span((now.utc_ns - max(own)) / 1e9)} ago"
 
 
 def _aged(rows: list[Row], plant: Plant, width: int, now: Now) -> list[Row]:

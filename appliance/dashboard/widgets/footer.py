@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.dashboard.actions import Action, footer_actions
+from rich.cells import cell_len
+
+from appliance.dashboard.actions import ACTIONS, Action, footer_actions
 from appliance.dashboard.wording import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from appliance.dashboard.views.words import Row, Word
 
 
-def shown_actions(screen: str, width: int) -> list[Action]:
+def shown_actions(
+    screen: str, width: int, table: Sequence[Action] = ACTIONS
+) -> list[Action]:
     """Return the actions that fit; stop, help and quit are always among them."""
-    kept = sum(_cells(each) for each in footer_actions(screen) if each.lasting)
+    offered = footer_actions(screen, table)
+    kept = sum(_cells(each) for each in offered if each.lasting)
     room = width
     shown = []
-    for action in footer_actions(screen):
+    for action in offered:
         cells = _cells(action)
         if not action.lasting and cells > room - kept:
             continue
@@ -26,9 +33,9 @@ def shown_actions(screen: str, width: int) -> list[Action]:
     return shown
 
 
-def footer_row(screen: str, width: int) -> Row:
+def footer_row(screen: str, width: int, table: Sequence[Action] = ACTIONS) -> Row:
     """Return two words, key and label, for each action that fits."""
-    shown = shown_actions(screen, width)
+    shown = shown_actions(screen, width, table)
     words: list[Word] = []
     for action in shown:
         words.append((f" {action.shown_key} ", "strong"))
@@ -38,4 +45,4 @@ def footer_row(screen: str, width: int) -> Row:
 
 
 def _cells(action: Action) -> int:
-    return len(f" {action.shown_key} {action.label} ")
+    return cell_len(f" {action.shown_key} {action.label} ")

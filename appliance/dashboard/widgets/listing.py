@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, overload
 
-from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from appliance.dashboard.palette import style_of
 from appliance.dashboard.views.words import Item, Items, Row
 from appliance.dashboard.widgets.rows import Rows
 
 if TYPE_CHECKING:
+    from rich.style import Style
     from textual.events import Click
     from textual.strip import Strip
-
-_CURSOR = Style(bgcolor="#505050", bold=True)
-_CURSOR_AWAY = Style(bgcolor="#303030")
 
 
 class Listing(Rows, can_focus=True):
@@ -128,7 +126,8 @@ class Listing(Rows, can_focus=True):
         """Draw a row; the cursor's stands on lighter ground, less so without focus."""
         if place != self._place or not self._keys:
             return super().drawn(place, base, lit=lit)
-        ground = _CURSOR if self.has_focus else _CURSOR_AWAY
+        name = "cursor" if self.has_focus else "cursor-away"
+        ground = style_of(name, self.app.theme)
         return super().drawn(place, base + ground, lit=self.has_focus)
 
     def _go(self, place: int) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 _REMEMBERED = 1000
-_DIM = frozenset({"label", "dim", "limit"})
+_LIT = {"label": "", "dim": "", "limit": "", "stale": "stale-lit"}
+"""What is dim elsewhere, on lighter ground."""
 
 
 class Rows(ScrollView, can_focus=False):
@@ -68,8 +69,9 @@ class Rows(ScrollView, can_focus=False):
 
     def drawn(self, place: int, base: Style, *, lit: bool = False) -> Strip:
         """Draw a row on a base style; `lit`: on lighter ground, nothing is dim."""
+        palette, lighter = self.app.theme, _LIT if lit else {}
         segments = [
-            Segment(text, base + style_of("" if lit and style in _DIM else style))
+            Segment(text, base + style_of(lighter.get(style, style), palette))
             for text, style in self._source[place]
             if text
         ]

@@ -294,7 +294,7 @@ def test_the_system_names_what_is_in_trouble(plant: Plant) -> None:
         [*system.process_rows(plant, 60, at(0)), *system.buffer_rows(plant, 60, at(0))]
     )
     for words in (
-        "does not answer: gone", "lost, confirmed 0.0 s ago", "TROUBLE: disk full",
+        "does not answer: gone", "lost, 0.0 s ago", "TROUBLE: disk full",
         "3 rejected", "no model: learn one", "refused: bad digest", "version v1 judges",
         "uplink connecting", "60 s old", "4 rows", "not measured yet",
     ):  # fmt: skip

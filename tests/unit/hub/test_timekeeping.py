@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from appliance.domain.era import ClockOffset, Era, era_of
 from appliance.hub.timekeeping import ClockWatch
-from appliance.hub.uplink import words_of
+from appliance.hub.uplink import SENSORS, words_of
 from appliance.runtime.clock import ClockReading, SystemClock
 from appliance.runtime.tasks import companions
 from appliance.runtime.timekeeping import Timekeeper
@@ -109,3 +109,12 @@ def test_what_the_uplink_says_of_itself_is_the_word_of_a_source() -> None:
     )
     assert words_of({}) == {}
     assert words_of({"diagnostics": "odd"}) == {}
+
+
+def test_what_inference_says_of_instruments_is_the_word_of_the_sensors() -> None:
+    told = {"key": "stuck P-1/flow", "message": "why", "priority": "low"}
+    status = {"diagnostics": [{**told, "tags": ["P-1/flow"]}, {**told, "tags": 7}]}
+    word = words_of(status, SENSORS)[SENSORS]
+    first, second = (fault.diagnostic for fault in word.faults)
+    assert (first.priority, first.tags) == ("low", ("P-1/flow",))
+    assert second.tags == ()

@@ -34,12 +34,12 @@ def test_a_state_without_a_score_beyond_the_alarms_limit_is_no_alarm() -> None:
 
 
 def test_an_alarm_is_told_once_while_the_state_lasts() -> None:
-    alarms = [s.alarm for s in followed(alarming(), 2, 2, 0.9, 2, 0.5, 3, 3)]
+    alarms = [s.alarm for s in followed(alarming(), 2, 2, 0.9, 2, 0.7, 3, 3)]
     assert alarms == [True, False, False, False, False, False, False]
 
 
-def test_a_new_alarm_needs_a_normal_state_in_between() -> None:
-    alarms = [s.alarm for s in followed(alarming(), 2, 0.5, 2, 0.3, 2)]
+def test_a_new_alarm_needs_a_score_in_between_at_which_no_state_begins() -> None:
+    alarms = [s.alarm for s in followed(alarming(), 2, 0.7, 2, 0.5, 2)]
     assert alarms == [True, False, False, False, True]
 
 

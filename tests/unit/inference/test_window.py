@@ -261,6 +261,30 @@ def test_how_long_it_ran_before_we_looked_is_not_assumed() -> None:
     assert modes(2.0, *[1.0] * 8) == [Mode.STARTING] * 2 + [Mode.RUNNING] * 3
 
 
+def running_s(*states: float) -> list[float]:
+    """How long it has run, by windows of 3 s, one each second; NaN is a bad row."""
+    model = replace(MODEL, window_s=3.0, running=Running(RUNNING, 0.5, 1.0))
+    windows = Windows(model, NUMBERS)
+    found = []
+    for second, state in enumerate(states):
+        windows.push(rows(second, running=state))
+        window = windows.due(at(second))
+        if window is not None:
+            found.append(window.running_s)
+    return found
+
+
+def test_how_long_it_runs_is_known_when_its_start_was_seen() -> None:
+    seen = running_s(0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    np.testing.assert_array_equal(seen, [np.nan, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+
+
+def test_a_start_behind_a_gap_or_before_the_first_row_was_not_seen() -> None:
+    assert np.isnan(running_s(*[1.0] * 8)).all()
+    hidden = running_s(0.0, 0.0, 0.0, *[np.nan] * 3, *[1.0] * 6)
+    assert np.isnan(hidden).all()
+
+
 def test_not_knowing_whether_it_runs_is_a_mode_of_its_own() -> None:
     states = [1.0] * 4 + [float("nan")] * 2 + [1.0] * 6
     assert modes(0.0, *states) == [

@@ -11,6 +11,7 @@ from models.features import (
     AssetModel,
     BearingGeometry,
     Mode,
+    Running,
     Window,
     feature_names,
     feature_vector,
@@ -140,3 +141,21 @@ def test_a_feature_belongs_to_the_tag_before_its_last_colon() -> None:
 def test_impossible_windows_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="needs"):
         replace(MODEL, **changes)  # type: ignore[arg-type] # floats by name
+
+
+def test_what_tells_the_mode_stands_last_and_is_no_statistic_of_a_scored_tag() -> None:
+    valve = TagId("V-1/position")
+    model = replace(
+        MODEL, mode_tags=(SPEED, valve), running=Running(SPEED), waveform_tag=None
+    )
+    found = features(model, replace(WINDOW, running_s=42.0))
+    assert list(found)[5:] == [
+        "P-1/motor/speed:mode_mean",
+        "V-1/position:mode_mean",
+        "P-1/motor/speed:mode_range",
+        "V-1/position:mode_range",
+        "P-1/motor/speed:mode_running_s",
+    ]
+    assert list(found.values())[5:] == pytest.approx(
+        [1480.0, np.nan, 0.0, np.nan, 42.0], nan_ok=True
+    )

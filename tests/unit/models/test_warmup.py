@@ -16,6 +16,7 @@ from models.modes import (
     mode_features,
     running_feature,
 )
+from models.train.learn import learn
 from models.train.modes import modes_of
 from models.train.settings import TagSettings, TrainingSettings
 
@@ -125,3 +126,18 @@ def test_without_the_columns_nothing_is_added(missing: int) -> None:
     few = FeatureTable(names, table.time_ns, values, np.ones_like(values))
     modes = modes_of(few, told()).modes
     assert WARMING_NAME not in modes.names
+
+
+def test_the_card_says_what_is_not_known_and_how_long_it_settles() -> None:
+    table = days(4)
+    bundle = learn(table, told())
+    assert "After a start it takes" in bundle.card
+    assert "After a change of mode it takes" in bundle.card
+    assert [mode.name for mode in bundle.manifest.modes] == [
+        "position 60 %",
+        "position 90 %",
+        WARMING_NAME,
+        SETTLING_NAME,
+    ]
+    few = learn(days(1, stops=False, loads=False), told())
+    assert "Modes and instruments" not in few.card

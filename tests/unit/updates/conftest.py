@@ -66,7 +66,7 @@ class SteppedClock:
 def tiny_bundle(version: str, asset: str = NAME) -> Bundle:
     """Return a bundle that reads well; its graph is for nobody to run."""
     rows = np.ones((2, 1), dtype=np.float32)
-    golden = Golden(rows, np.zeros(2, np.int64), rows[:, 0], rows, rows)
+    golden = Golden(rows, np.zeros(2, np.int64), rows[:, 0], rows, rows, rows)
     manifest = Manifest(
         schema=SCHEMA,
         asset=asset,
