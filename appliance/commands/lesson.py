@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from appliance.commands.exits import CommandError
 from appliance.commands.models import shelf_of
 from appliance.commands.training import (
@@ -115,8 +117,10 @@ class Lesson:
         windows = (past.to_ns - past.from_ns) / (self.model.hop_s * _NS)
         every = max(1, int(windows // MOST_ROWS))
         table = healthy_table(past, self.model, every=every)
-        healthy = self.labels.healthy(table, window_s=self.model.window_s)
-        left_out = self._left_out(past, len(table) - len(healthy))
+        rows_ns = np.sort(np.concatenate([t for t, _, _ in past.rows.values()]))
+        labels = self.labels.without_absence(rows_ns)
+        healthy = labels.healthy(table, window_s=self.model.window_s)
+        left_out = _left_out(labels, past, len(table) - len(healthy))
         try:
             result = self._train(healthy, every)
         except NotLearnedError as error:
@@ -140,20 +144,6 @@ class Lesson:
         inference = self.config.inference
         bounds = Bounds(inference.training_within_s, inference.training_memory_bytes)
         return train_bundle(table, settings, self.state_dir / "models", bounds=bounds)
-
-    def _left_out(self, past: Past, count: int) -> list[str]:
-        """Say what was left out of the time, and why."""
-        if not count:
-            return []
-        said = [f"{count} windows were left out:"]
-        for span in self.labels.excluded:
-            from_ns, to_ns = (
-                max(span.from_ns, past.from_ns),
-                min(span.to_ns, past.to_ns),
-            )
-            if from_ns < to_ns:
-                said.append(f"  {_utc(from_ns)} to {_utc(to_ns)}: {span.why}")
-        return said
 
     def _compared(self, version: str, healthy: FeatureTable) -> Comparison | None:
         """Compare with the active model; None where there is none of this machine."""
@@ -183,6 +173,18 @@ class Lesson:
             )
             table = healthy_table(past, self.model)
             yield f"{fault.why}, {_utc(fault.from_ns)}", table
+
+
+def _left_out(labels: Labels, past: Past, count: int) -> list[str]:
+    """Say what was left out of the time, and why."""
+    if not count:
+        return []
+    said = [f"{count} windows were left out:"]
+    for span in labels.excluded:
+        from_ns, to_ns = max(span.from_ns, past.from_ns), min(span.to_ns, past.to_ns)
+        if from_ns < to_ns:
+            said.append(f"  {_utc(from_ns)} to {_utc(to_ns)}: {span.why}")
+    return said
 
 
 def _judged(result: dict[str, Any]) -> list[str]:
@@ -262,5 +264,9 @@ def _past(path: Path, model: AssetModel, span_ns: tuple[int, int]) -> Past:
             waveforms = tuple(
                 reader.waveforms(model.waveform_tag, from_ns=since_ns, to_ns=until_ns)
             )
-    firsts = [int(time_ns[0]) for time_ns, _, _ in rows.values() if len(time_ns)]
-    return Past(min(firsts, default=until_ns), until_ns, rows, waveforms)
+    spans_ns = [(int(t[0]), int(t[-1])) for t, _, _ in rows.values() if len(t)]
+    first_ns = min((first for first, _ in spans_ns), default=until_ns)
+    last_ns = max((last for _, last in spans_ns), default=until_ns)
+    # what was stored last is not how it stayed, where nobody looks
+    end_ns = min(until_ns, last_ns + round(model.hop_s * _NS))
+    return Past(first_ns, end_ns, rows, waveforms)

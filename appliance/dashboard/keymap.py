@@ -23,6 +23,8 @@ LISTS = frozenset(
 """Move in lists, or open the palette: nothing else may have them."""
 ANSWERS = frozenset({"y", "n", "escape", "enter"})
 """Answer a question: what begins an act must be another key."""
+RECORDING = frozenset({"full_stop", "left_square_bracket", "right_square_bracket"})
+"""Run a recording, as does space."""
 _NAMED = frozenset(
     ["escape", "enter", "tab", "space", "backspace", "insert", "delete", "left"]
     + ["right"]
@@ -76,6 +78,8 @@ def _conflicts(table: list[Action]) -> list[str]:
         for key in action.keys.split(","):
             if key in LISTS:
                 problems.append(f"keys.{action.id}: {key!r} moves in lists")
+            if key in RECORDING or key == "space":
+                problems.append(f"keys.{action.id}: {key!r} runs a recording")
             if key in ANSWERS and action.name.startswith("act("):
                 text = "answers questions, and must not begin an act"
                 problems.append(f"keys.{action.id}: {key!r} {text}")

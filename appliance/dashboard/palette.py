@@ -7,7 +7,7 @@ their ground by 4.5 to 1 at least: a test computes both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.style import Style
@@ -61,11 +61,11 @@ class Palette:
 _GREY = Colours(
     ground="#1c1c1c", panel="#2a2a2a", rule="#868686",
     text="#c8c8c8", label="#8c8c8c", strong="#ffffff",
-    notice="#e8d44d", bad="#d080b0",
+    notice="#e8d44d", bad="#e090b4",
     critical="#ffffff", critical_on="#c01818",
     high="#000000", high_on="#f07800",
     medium="#000000", medium_on="#e8d44d",
-    low="#56b4e9", cursor="#3a3a3a", cursor_away="#2c2c2c",
+    low="#56b4e9", cursor="#383838", cursor_away="#2a2a2a",
     line_critical="#ff5f5f", line_high="#f07800", line_medium="#e8d44d",
 )  # fmt: skip
 _PAPER = Colours(
@@ -75,7 +75,7 @@ _PAPER = Colours(
     critical="#ffffff", critical_on="#b00020",
     high="#000000", high_on="#f08000",
     medium="#000000", medium_on="#ffe04a",
-    low="#0050a0", cursor="#d0d0d0", cursor_away="#e0e0e0",
+    low="#0050a0", cursor="#d8d8d8", cursor_away="#e6e6e6",
     line_critical="#b00020", line_high="#8c4600", line_medium="#6a5200",
 )  # fmt: skip
 _SIXTEEN = Colours(
@@ -84,10 +84,10 @@ _SIXTEEN = Colours(
     text="#aaaaaa", label="#aaaaaa", strong="#ffffff",
     notice="#ffff55", bad="#ff55ff",
     critical="#ffffff", critical_on="#aa0000",
-    high="#000000", high_on="#aa5500",
+    high="#000000", high_on="#ff5555",
     medium="#000000", medium_on="#ffff55",
-    low="#55ffff", cursor="#555555", cursor_away="#000000",
-    line_critical="#ff5555", line_high="#ffff55", line_medium="#ffff55",
+    low="#55ffff", cursor="#0000aa", cursor_away="#000000",
+    line_critical="#ff5555", line_high="#ff55ff", line_medium="#ffff55",
 )  # fmt: skip
 
 
@@ -146,14 +146,15 @@ _SIGNS_ALONE = {
     "bad": Style(bold=True),
     "notice": Style(underline=True),
 }
-_MONO = _palette("mono", _SIXTEEN)
+_WHITE = replace(_SIXTEEN, text="#ffffff", label="#ffffff", cursor="#555555")
+_MONO = _palette("mono", _WHITE)
 
 DEFAULT, PAPER, SIXTEEN, MONO = "wheeltapper", "paper", "sixteen", "mono"
 PALETTES: Mapping[str, Palette] = {
     DEFAULT: _palette(DEFAULT, _GREY),
     PAPER: _palette(PAPER, _PAPER, dark=False),
     SIXTEEN: _palette(SIXTEEN, _SIXTEEN),
-    MONO: Palette(_MONO.theme, _SIXTEEN, {**_MONO.styles, **_SIGNS_ALONE}),
+    MONO: Palette(_MONO.theme, _WHITE, {**_MONO.styles, **_SIGNS_ALONE}),
 }
 GREY = PALETTES[DEFAULT].theme
 STYLES = PALETTES[DEFAULT].styles

@@ -40,7 +40,7 @@ LARGE_DISTANCE = 0.5
 """Kolmogorov's distance worth a word: about 1.2 spreads of a normal distribution."""
 SMALL_DISTANCE = 0.4
 """Below it a drift is over."""
-CHANCE = 1e-6
+CHANCE = 1e-4
 """So probable it may be, for all features together, that nothing has drifted."""
 LASTS = 48
 """A drift shows in so many looks, one after the other."""
@@ -209,7 +209,9 @@ class DriftWatch:
     def _is_no_chance(
         self, distance: float, ours: FloatColumn, theirs: FloatColumn
     ) -> bool:
-        chance = ks_chance(distance, independent(ours), independent(theirs))
+        # a day shows a slow wander worse than the training did: it counts for no more
+        learned = independent(theirs)
+        chance = ks_chance(distance, min(independent(ours), learned), learned)
         return chance * len(self._features) * len(self._reference) <= CHANCE
 
     def _summed(self) -> Drift | None:

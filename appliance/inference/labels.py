@@ -21,6 +21,7 @@ from models.features import FeatureTable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from appliance.domain.batch import TimeColumn
     from appliance.domain.event import Event
     from appliance.domain.verdict import Verdict
 
@@ -54,11 +55,26 @@ class Episode:
 class Labels:
     """Of one asset: what to leave out, and the faults that are known to be ones.
 
-    `faults` are the anomalies that a person confirmed or that a repair ended.
+    `faults` are the anomalies that a person confirmed or that a repair ended,
+    `starts_ns` when the hub began to run.
     """
 
     excluded: tuple[Span, ...] = ()
     faults: tuple[Span, ...] = ()
+    starts_ns: tuple[int, ...] = ()
+
+    def without_absence(self, rows_ns: TimeColumn) -> Labels:
+        """Leave out, too, from the last row before each start of the hub to that start.
+
+        Nobody looked: what was stored last is not how it stayed. `rows_ns` in order.
+        """
+        places = np.searchsorted(rows_ns, self.starts_ns)
+        away = tuple(
+            Span(int(rows_ns[place - 1]), start_ns, "the hub did not run")
+            for place, start_ns in zip(places, self.starts_ns, strict=True)
+            if place > 0
+        )
+        return replace(self, excluded=tuple(sorted((*self.excluded, *away))))
 
     def healthy(self, table: FeatureTable, *, window_s: float) -> FeatureTable:
         """Return the rows whose windows touch nothing that is left out."""
@@ -110,7 +126,14 @@ def labels_of(
         if repair.since_ns is not None:
             why = f"until it was maintained: {repair.what}"
             excluded.append(Span(repair.since_ns - lead_ns, repair.at_ns, why))
-    return Labels(tuple(sorted(set(excluded))), tuple(sorted(set(faults))))
+    starts_ns = [e.time_ns for e in events if _is_start(e)]
+    return Labels(
+        tuple(sorted(set(excluded))), tuple(sorted(set(faults))), tuple(starts_ns)
+    )
+
+
+def _is_start(event: Event) -> bool:
+    return event.kind is EventKind.SYSTEM and event.name == "started"
 
 
 def _episodes(asset: str, events: Iterable[Event], now_ns: int) -> list[Episode]:

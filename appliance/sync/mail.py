@@ -137,33 +137,31 @@ class _SMTPS(_SMTP):
 def written(
     settings: MailSettings, letter: Mapping[str, Any], *, now: datetime
 ) -> EmailMessage:
-    """Return the letter as a mail.
-
-    Raises:
-        DeliveryError: A text would end a header.
-    """
+    """Return the letter as a mail; nothing in its subject can end a header."""
     mail = EmailMessage()
     host = settings.sender.partition("@")[2]
-    try:
-        mail["From"] = settings.sender
-        mail["To"] = ", ".join(settings.recipients)
-        mail["Subject"] = str(letter["subject"])
-        mail["Date"] = format_datetime(now)
-        mail["Message-ID"] = f"<{letter['id']}@{host}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        if any(row.get("priority") == "critical" for row in letter["alarms"]):
-            mail["Importance"] = "high"
-            mail["X-Priority"] = "1"
-        mail.set_content(str(letter["text"]))
-    except ValueError as error:
-        raise DeliveryError(f"it cannot be written as a mail: {error}") from error
+    mail["From"] = settings.sender
+    mail["To"] = ", ".join(settings.recipients)
+    mail["Subject"] = _one_line(str(letter["subject"]))
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{_one_line(str(letter['id']))}@{host}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    if any(row.get("priority") == "critical" for row in letter["alarms"]):
+        mail["Importance"] = "high"
+        mail["X-Priority"] = "1"
+    mail.set_content(str(letter["text"]).encode("utf-8", "replace").decode())
     return mail
 
 
 def said(code: int, word: bytes | str) -> str:
     """Return a reply of the server on one line."""
     text = word.decode("utf-8", "replace") if isinstance(word, bytes) else word
-    return f"{code} {' '.join(text.split())}"
+    shown = " ".join(text.split())
+    return f"{code} {shown}" if code > 0 else f"that is no mail server: {shown!r}"
+
+
+def _one_line(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _expect(code: int, word: bytes) -> None:

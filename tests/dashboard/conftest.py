@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,6 @@ from appliance.wire.events import message_of_event, tag_table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-    from pathlib import Path
 
     from textual.pilot import Pilot
 
@@ -69,6 +69,13 @@ def screen_text(app: Dashboard) -> str:
     """Return what is on the terminal."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(s.text for s in strip).rstrip() for strip in strips)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what waits for a screen say what it saw, before the test is ended."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(4 * _WITHIN_S))
 
 
 class SteeredClock:
@@ -531,6 +538,12 @@ async def _window(
     )
     async with app.run_test(size=size) as pilot:
         yield Window(app, pilot, gateway.clock)
+
+
+@pytest.fixture
+def drive() -> type[Window]:
+    """Return what drives any window: `drive(app, pilot, clock)`."""
+    return Window
 
 
 @pytest.fixture

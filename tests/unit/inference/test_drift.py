@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_the_advice_stands_while_the_shift_does_and_goes_with_it() -> None:
     for block in range(len(rows)):
         see(watch, rows[block : block + 1], first=block)
         told.append(None if watch.drift is None else watch.drift.since_ns)
-    changes = [b for a, b in zip(told, told[1:], strict=False) if a != b]
+    changes = [b for a, b in pairwise(told) if a != b]
     assert len(changes) == 2  # it began once, with one beginning, and ended once
     assert changes[-1] is None
 

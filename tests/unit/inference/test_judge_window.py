@@ -20,6 +20,9 @@ from models.sensors import Sensors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from appliance.domain.batch import Batch
     from models.features import FeatureVector
 
@@ -58,6 +61,10 @@ class Model:
     asked: int = 0
     mode_map: ModeMap = field(default_factory=ModeMap.single)
     sensors: Sensors = field(default_factory=Sensors)
+    features: tuple[str, ...] = ()
+
+    def reference(self) -> dict[str, NDArray[np.float64]]:
+        return {}
 
     def examples(self) -> dict[str, list[dict[str, float]]]:
         return {}
