@@ -95,6 +95,11 @@ class Connection:
                 yield self._hearing.take()
             await self._until(self._hearing.has_news)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether more is there already than what `news` has yielded."""
+        return self._hearing.has_news()
+
     def broker_certificate(self) -> bytes | None:
         """Return the broker's certificate (DER), where there is TLS."""
         return self._client.peer_certificate()

@@ -210,8 +210,9 @@ class Uplink:
                     self._answered(news)
                 case Arrived():
                     self._acknowledged(news)
-            self.wake.set()
-            self._changed()
+            if not connection.has_news:  # answers come in hundreds; once is enough
+                self.wake.set()
+                self._changed()
 
     async def _watch(self) -> None:
         """Notice patience that ends, and a broker that owes answers for too long."""
