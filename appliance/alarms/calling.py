@@ -27,7 +27,7 @@ from appliance.alarms.call_message import (
     slots_of,
     told_of,
 )
-from appliance.alarms.episode import Call, Episode, due_of
+from appliance.alarms.episode import Call, Episode, due_of, quiet_until_ns
 from appliance.alarms.flood import FLOOD, FLOOD_BEGIN
 from appliance.alarms.lifecycle import State
 from appliance.alarms.pace import HOUR_NS, Pace
@@ -100,7 +100,8 @@ class Calling:
             self._take(event, live=False)
         for alarm, event in last.items():
             announced_ns = event.details.get("announced_ns")
-            if not self._is_over(event) and isinstance(announced_ns, int):
+            known = alarm in self._episodes or self._is_over(event)
+            if not known and isinstance(announced_ns, int):
                 self._begin(alarm, announced_ns, event)
         for event in calls:
             self._recall_call(event)
@@ -122,12 +123,18 @@ class Calling:
             for each in self._steps
             if is_open(each.windows, local, self._settings.holidays)
         ]
+        every = [each.settings for each in self._steps]
         for episode in self._episodes.values():
+            if now_ns < episode.quiet_ns:
+                continue
             if not calls(episode.alarm):
                 episode.pause(now_ns)
-            else:
-                for after_s, target in due_of(episode, self._open, now_ns):
-                    due[target].append((episode, after_s))
+                continue
+            slots = list(due_of(episode, self._open, now_ns))
+            for after_s, target in slots:
+                due[target].append((episode, after_s))
+            if not slots:
+                episode.quiet_ns = quiet_until_ns(episode, every, now_ns)
         messages = []
         for target in self._targets:
             found = self._compose(target, due.get(target, []), now_ns)
@@ -179,10 +186,12 @@ class Calling:
         return gone or not _waits(event)
 
     def _begin(self, alarm: str, begun_ns: int, event: Event) -> None:
-        episode = self._episodes.setdefault(
-            alarm, Episode(alarm, begun_ns, event, begun_ns)
-        )
-        episode.event = event
+        """What was announced already goes on, unless it has become more urgent."""
+        episode = self._episodes.get(alarm)
+        if episode is None or rank_of(event) < rank_of(episode.event):
+            self._episodes[alarm] = Episode(alarm, begun_ns, event, begun_ns)
+        else:
+            episode.event = event
 
     def _end(self, alarm: str, event: Event, *, live: bool) -> None:
         episode = self._episodes.pop(alarm, None)
@@ -200,7 +209,7 @@ class Calling:
             episode = self._episodes.get(slot.alarm)
             if episode is None or not episode.was(slot.begun_ns):
                 continue
-            episode.begun_ns = episode.since_ns = slot.begun_ns
+            episode.begun_ns = slot.begun_ns
             episode.calls.setdefault((slot.after_s, target), Call(event.time_ns))
             self._answered(episode, slot.after_s, target, event.time_ns, sent=sent)
         if sent and target in self._pace:
@@ -214,7 +223,7 @@ class Calling:
         self, episode: Episode, after_s: float, target: str, now_ns: int, *, sent: bool
     ) -> None:
         call = episode.calls[after_s, target]
-        call.out = False
+        call.out, episode.quiet_ns = False, 0
         if sent:
             call.told += 1
             call.next_ns = self._again_ns(episode, after_s, target, now_ns)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from appliance.domain.event import Event
 
 _NS = 1_000_000_000
+_MINUTE_NS = 60 * _NS
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class Call:
 class Episode:
     """An alarm that waits for an answer, and since when steps are counted.
 
-    Those up to `through_s` are due at once.
+    Those up to `through_s` are due at once. Before `quiet_ns` nothing falls due.
     """
 
     alarm: str
@@ -35,6 +36,7 @@ class Episode:
     event: Event
     since_ns: int
     through_s: float = 0.0
+    quiet_ns: int = 0
     calls: dict[tuple[float, str], Call] = field(default_factory=dict)
 
     def told(self, target: str) -> bool:
@@ -49,6 +51,22 @@ class Episode:
     def was(self, begun_ns: int) -> bool:
         """Whether it may have begun then: the log makes one of what chatters."""
         return self.begun_ns <= begun_ns <= self.event.time_ns
+
+
+def quiet_until_ns(episode: Episode, steps: Iterable[StepSettings], now_ns: int) -> int:
+    """Return the earliest time at which any step may fall due, at most a minute away.
+
+    Windows open on the minute.
+    """
+    earliest_ns = (now_ns // _MINUTE_NS + 1) * _MINUTE_NS
+    for step in steps:
+        due_ns = episode.since_ns + round(step.after_s * _NS)
+        if due_ns > now_ns:
+            earliest_ns = min(earliest_ns, due_ns)
+    for call in episode.calls.values():
+        if call.next_ns is not None and call.next_ns > now_ns:
+            earliest_ns = min(earliest_ns, call.next_ns)
+    return earliest_ns
 
 
 def due_of(

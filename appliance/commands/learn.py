@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -23,7 +22,6 @@ from appliance.commands.exits import (
 )
 from appliance.commands.lesson import Lesson
 from appliance.commands.models import announce, ask_leave, record, shelf_of
-from appliance.commands.training import NICE
 from appliance.runtime.clock import SystemClock
 from appliance.runtime.durations import DurationError, seconds
 from appliance.updates.install import InstallError
@@ -65,7 +63,6 @@ def run(args: argparse.Namespace) -> int:
     asset = _asset(config, args.asset)
     if not args.no_activate:
         ask_leave(args.run_dir)
-    os.nice(NICE)
     now_ns = SystemClock().utc_ns()
     lesson = Lesson.of(
         config,

@@ -6,6 +6,7 @@ niced child process with bounds: scikit-learn is never in a process that stays.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -30,6 +31,7 @@ from appliance.inference.replay import Past, healthy_table
 from appliance.storage.connection import StoreOpenError
 from appliance.storage.reader import open_reader
 from models.bundle import BundleError
+from models.features import feature_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +42,9 @@ if TYPE_CHECKING:
     from models.features import AssetModel, FeatureTable
 
 _NS = 1_000_000_000
-MOST_ROWS = 50_000
-"""Of a longer past windows are chosen evenly: more of them say the same."""
+MOST_NUMBERS = 1_500_000
+"""Windows times features. Of a longer past windows are chosen evenly: more of them say
+the same, and take gigabytes."""
 _FAULTS = 5
 _FAULT_S = 3600.0  # of a known fault, its end: there it shows most
 
@@ -115,7 +118,8 @@ class Lesson:
         """
         past = _past(self.state_dir / "buffer.db", self.model, self.span_ns)
         windows = (past.to_ns - past.from_ns) / (self.model.hop_s * _NS)
-        every = max(1, int(windows // MOST_ROWS))
+        numbers = windows * len(feature_names(self.model))
+        every = max(1, math.ceil(numbers / MOST_NUMBERS))
         table = healthy_table(past, self.model, every=every)
         rows_ns = np.sort(np.concatenate([t for t, _, _ in past.rows.values()]))
         labels = self.labels.without_absence(rows_ns)
@@ -126,8 +130,10 @@ class Lesson:
         except NotLearnedError as error:
             raise NotLearnedError("\n".join((str(error), *left_out))) from error
         learned = Learned(result["version"], result)
+        again = ", the same model as before" if result["known"] else ""
         learned.say(
             f"learned {self.asset.id} {learned.version} from {result['rows']} windows"
+            + again
         )
         learned.said += [*left_out, *_judged(result)]
         result["left_out"] = left_out

@@ -36,6 +36,7 @@ from models.bundle import BundleError, read_bundle
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
 
 def configure(parser: argparse.ArgumentParser, name: str) -> None:
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         match args.act:
             case "list":
-                told = working(args.run_dir)
+                told = at_work(args.run_dir)
                 return _list(shelf, told, as_json=args.json)
             case "import":
                 manifest = read_bundle(args.folder).manifest
@@ -161,17 +162,22 @@ def _log(root: Path, *, as_json: bool) -> int:
     return EXIT_WELL
 
 
-def working(run_dir: Path) -> dict[str, dict[str, Any]]:
-    """Return what inference says of each asset's model at work; nothing: it is away."""
+def at_work(run_dir: Path) -> dict[str, dict[str, Any]]:
+    """Return what inference says of each asset's model; nothing where it is away."""
     try:
-        status = ask(run_dir / "hub.sock", "status")["processes"].get("inference", {})
+        status = ask(run_dir / "hub.sock", "status")
     except CommandError:
         return {}
-    drift = status.get("drift", {})
+    return told_of_models(status["processes"].get("inference", {}))
+
+
+def told_of_models(status: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return version, telemetry and drift of each asset's model."""
+    drift, telemetry = status.get("drift", {}), status.get("telemetry", {})
     return {
         asset: {
             "version": version,
-            **status.get("telemetry", {}).get(asset, {}),
+            **telemetry.get(asset, {}),
             "drift": drift.get(asset, ""),
         }
         for asset, version in status.get("models", {}).items()
@@ -179,23 +185,22 @@ def working(run_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def _list(shelf: ModelShelf, told: dict[str, dict[str, Any]], *, as_json: bool) -> int:
-    found = [
-        (each, at_work if at_work.get("version") == each.version else {})
-        for each in shelf.installed()
-        for at_work in (told.get(each.asset, {}),)
-    ]
+    found = []
+    for each in shelf.installed():
+        works = told.get(each.asset, {})
+        found.append((each, works if works.get("version") == each.version else {}))
     if as_json:
         say_json(
             [
                 {"asset": m.asset, "version": m.version, "state": m.state}
-                | ({"telemetry": at_work} if at_work else {})
-                for m, at_work in found
+                | ({"telemetry": works} if works else {})
+                for m, works in found
             ]
         )
     elif found:
         rows = (
-            (m.asset, m.version, m.state, *(_cell(at_work, key) for key in _FIGURES))
-            for m, at_work in found
+            (m.asset, m.version, m.state, *(_cell(works, key) for key in _FIGURES))
+            for m, works in found
         )
         say(table(("ASSET", "VERSION", "STATE", *_FIGURES.values()), rows))
     else:

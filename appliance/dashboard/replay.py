@@ -129,18 +129,22 @@ class Replay(Dashboard):
 
     def action_pause(self) -> None:
         """Stand, or go on."""
-        self.clock.run(paused=not self.clock.paused)
-        self.redraw()
+        self._run(paused=not self.clock.paused)
 
     def action_step(self) -> None:
         """Go on by a second, and stand."""
         self.clock.step(STEP_S)
-        self.redraw()
+        self._run()
 
     def action_pace(self, by: int) -> None:
         """Go on faster, or slower."""
         place = SPEEDS.index(self.clock.speed) + by
-        self.clock.run(speed=SPEEDS[min(max(place, 0), len(SPEEDS) - 1)])
+        self._run(speed=SPEEDS[min(max(place, 0), len(SPEEDS) - 1)])
+
+    def _run(self, *, speed: float | None = None, paused: bool | None = None) -> None:
+        """Change how it runs, and say that instead of anything else."""
+        self.clock.run(speed=speed, paused=paused)
+        self._notice_until_s = float("-inf")
         self.redraw()
 
     async def _play(self) -> None:

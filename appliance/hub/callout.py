@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from appliance.alarms.call_words import Reading, Scene, letter_of, plain, trial_letter
 from appliance.alarms.calling import Calling, past_from_ns
+from appliance.alarms.delay import Delay
 from appliance.alarms.sources import Fault, SourceWord
 from appliance.domain.diagnostic import Diagnostic
 from appliance.domain.event import EventKind
@@ -39,13 +41,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.5
+CROWD = 1000
+"""With so many alarms that wait, it looks half as often."""
 TAKEN_WITHIN_S = 30.0
 """Sync asks every second; if it is silent for so long, it does not run."""
 DONE_WITHIN_S = 90.0
 TRIAL_WITHIN_S = 100.0
 SAID_MAX = 300
+AT_ONCE = Delay()
+RELAY_DELAY = Delay(on_s=30.0)
+"""A device that is away for a moment, between two calls, is no dead target."""
 _NOBODY = "nobody delivers it: wheeltapper sync does not run, or has an older [callout]"
 _LATE = f"it was not delivered within {DONE_WITHIN_S:g} s"
+
+
+def _fault_of(target: str, said: str, delay: Delay = AT_ONCE) -> Fault:
+    diagnostic = Diagnostic(
+        key=target,
+        message=f"{target} could not be called: {said}",
+        remedy="mend it, then try it with `wheeltapper alarms call --test"
+        f" {shlex.quote(target)}`; meanwhile the next step is called",
+        priority="high",
+    )
+    return Fault(diagnostic, delay)
 
 
 @dataclass(slots=True)
@@ -123,18 +141,12 @@ class Callout:
                 group.create_task(relay.run(), name=f"hub.callout.{name}")
             while True:
                 self.look()
-                await self._clock.sleep(LOOK_S)
+                # Ten thousand that wait cost 50 ms a look: the others come first.
+                crowd = self._calling.waiting / CROWD
+                await self._clock.sleep(LOOK_S * (1.0 + crowd))
 
     def look(self) -> None:
-        """Hand out what is due now, and give up what was not taken."""
-        utc_ns = self._clock.utc_ns()
-        for message in self._calling.step(utc_ns, self._alarms.calls):
-            relay = self._relays.get(message.target)
-            if relay is not None:
-                relay.call(message.id)
-                continue
-            letter = letter_of(message, self._scene)
-            self._letters[message.id] = _Letter(letter, self._clock.now_s())
+        """Give up what was not taken, and hand out what is due now."""
         now_s = self._clock.now_s()
         for message_id, waiting in tuple(self._letters.items()):
             waited_s = now_s - waiting.since_s
@@ -142,20 +154,20 @@ class Callout:
                 self._done(message_id, _LATE, sent=False)
             elif min(waited_s, now_s - self._asked_s) > TAKEN_WITHIN_S:
                 self._done(message_id, _NOBODY, sent=False)
+        for message in self._calling.step(self._clock.utc_ns(), self._alarms.calls):
+            if relay := self._relays.get(message.target):
+                relay.call(message.id)
+            else:
+                letter = letter_of(message, self._scene)
+                self._letters[message.id] = _Letter(letter, now_s)
 
     def word(self) -> SourceWord:
         """Return which targets cannot be reached: alarms of their own."""
-        return SourceWord([Fault(each) for each in self._diagnostics()])
-
-    def _diagnostics(self) -> Iterator[Diagnostic]:
-        for target, said in self._failing.items():
-            yield Diagnostic(
-                key=target,
-                message=f"{target} could not be called: {said}",
-                remedy="mend it, then try it with `wheeltapper alarms call --test"
-                f" {target}`; meanwhile the next step is called",
-                priority="high",
-            )
+        faults = {name: _fault_of(name, said) for name, said in self._failing.items()}
+        for name, relay in self._relays.items():
+            if relay.problem:
+                faults.setdefault(name, _fault_of(name, relay.problem, RELAY_DELAY))
+        return SourceWord(list(faults.values()))
 
     def _done(self, message_id: str, said: str, *, sent: bool) -> None:
         self._letters.pop(message_id, None)

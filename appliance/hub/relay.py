@@ -48,7 +48,8 @@ class Relay:
         self._asked: list[str] = []
         self._is_on: bool | None = None
         self._due_s = 0.0
-        self._failed = False
+        self.problem = ""
+        """Why it could not be written last; empty when it could."""
 
     def call(self, message_id: str) -> None:
         """Switch it on, for a message."""
@@ -61,6 +62,7 @@ class Relay:
             output = connector.output(self._source, self._clock)
         except UnknownConnectorError as error:
             log.warning("relay %s: %s", self._settings.name, error)
+            self.problem = str(error)
             while True:
                 self._answer(str(error), sent=False)
                 await self._clock.sleep(LOOK_S)
@@ -81,13 +83,13 @@ class Relay:
         try:
             await output.write(settings.point, value, deadline_s=WRITE_WITHIN_S)
         except OutputFailedError as error:
-            if not self._failed:
+            if not self.problem:
                 log.warning("relay %s: %s", settings.name, error)
-            self._failed, self._is_on = True, None
+            self.problem, self._is_on = str(error), None
             self._due_s = self._clock.now_s() + RETRY_S
             self._answer(str(error), sent=False)
             return
-        self._failed, self._is_on = False, on
+        self.problem, self._is_on = "", on
         self._due_s = self._clock.now_s() + AGAIN_S
         self._answer(f"{settings.point} = {value:g}, read back", sent=True)
 

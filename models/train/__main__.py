@@ -43,13 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _learn(table: Path, settings: Path, out: Path) -> dict[str, object]:
     bundle = learn(read_table(table), parse_settings(settings.read_bytes()))
-    place = write_bundle(out, bundle)
     manifest = bundle.manifest
+    place = out / manifest.asset / manifest.version
+    known = place.exists()  # its name is of its graph: it is the same model
+    if not known:
+        place = write_bundle(out, bundle)
     return {
         "ok": True,
         "asset": manifest.asset,
         "version": manifest.version,
         "path": str(place),
+        "known": known,
         "rows": manifest.rows,
         "features": len(manifest.features),
         "dropped": manifest.dropped,

@@ -6,6 +6,9 @@ along the directions in which normal windows differ, `spe` across them (Jackson 
 Mudholkar 1979, here with every direction by its own variance). Each is a quadratic
 form, and so is their mean: what a feature adds to it can be told exactly.
 
+`still` looks at what did not move in the training: how far each is from where it
+stood, by how far it may go.
+
 A healthy machine wanders: it warms up, its load drifts. Directions in which the means
 of successive parts of the training differ are believed to differ more, later.
 """
@@ -22,6 +25,8 @@ from models.train.shrink import shrinkage_by_likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from models.features.asset import FloatColumn
     from models.features.table import FloatTable
@@ -54,6 +59,7 @@ class Forms(NamedTuple):
     short: FloatTable
     t2: FloatTable
     spe: FloatTable
+    still: FloatTable
 
 
 class Scales(NamedTuple):
@@ -62,6 +68,7 @@ class Scales(NamedTuple):
     short: float = 1.0
     t2: float = 1.0
     spe: float = 1.0
+    still: float = 1.0
 
 
 _EVEN = Scales()
@@ -95,7 +102,7 @@ class DistanceModel:
         return constants
 
     def parts(self, rows: FloatTable) -> FloatTable:
-        """Return the three distances of each row [n, 3], neither weighed nor scaled."""
+        """Return the distances of each row [n, parts], neither weighed nor scaled."""
         off = (rows - self.center) / self.scale
         seen = [np.linalg.norm(off @ form, axis=1) for form in self.forms]
         return np.column_stack(seen)
@@ -125,32 +132,40 @@ def fit_distance(
     names: Sequence[str],
     *,
     air: FloatColumn | None = None,
+    still: NDArray[np.bool_] | None = None,
 ) -> DistanceModel:
     """Fit on rows that are held to be normal; weights and levels are still 1.
 
     A spread below its `floor` is taken for the floor, and as unrelated to others.
     `short` needs many rows for few tags: how much it is shrunk is what predicts
     held-out rows best. The windows' statistics overlap; they are shrunk as Ledoit and
-    Wolf (2004) say. `air` is what is held to move all at once, beyond what was seen.
+    Wolf (2004) say. `air` is what is held to move all at once, beyond what was seen;
+    features that are `still` may move as far as their floor.
     """
     center, spread = rows.mean(axis=0), rows.std(axis=0)
     scale = np.maximum(spread, np.maximum(floor, 1e-12))
+    width = len(names)
+    stood = np.zeros(width, dtype=bool) if still is None else still
+    center[stood] = np.median(rows[:, stood], axis=0)
+    scale[stood] = np.maximum(floor[stood], 1e-12)
     scaled = (rows - center) / scale
     now = np.array([name.rpartition(":")[2] == SHORT for name in names])
-    width = len(names)
+    window = ~(now | stood)
+    now &= ~stood
     moved = np.zeros(width) if air is None else air / scale
     forms = [np.zeros((width, width)) for _ in Forms._fields]
     if now.any():
         part = scaled[:, now]
         covariance = _believed(part, shrinkage_by_likelihood(part), moved[now])
         forms[0][np.ix_(now, now)] = _roots(covariance)[0]
-    if not now.all():
-        part = scaled[:, ~now]
+    if window.any():
+        part = scaled[:, window]
         shrinkage = float(ledoit_wolf_shrinkage(part))
-        covariance = _believed(part, shrinkage, moved[~now])
+        covariance = _believed(part, shrinkage, moved[window])
         along, across = _roots(covariance, explained=_EXPLAINED)
-        forms[1][np.ix_(~now, ~now)] = along
-        forms[2][np.ix_(~now, ~now)] = across
+        forms[1][np.ix_(window, window)] = along
+        forms[2][np.ix_(window, window)] = across
+    forms[3][stood, stood] = 1.0
     return DistanceModel(center, scale, Forms(*forms))
 
 

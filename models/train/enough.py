@@ -82,7 +82,7 @@ def trials_of(
     own = rows.mode == mode
     values = rows.values[own]
     stride = max(1, math.ceil(len(values) / _MOST_ROWS))
-    values, floor = values[::stride], rows.floor[mode]
+    values, floor, still = values[::stride], rows.floor[mode], rows.still[mode]
     final = _typical(model, values)
     found = []
     for part in PARTS:
@@ -90,7 +90,9 @@ def trials_of(
         after = values[first : first + max(1, len(values) // (len(PARTS) + 1))]
         if first < MIN_ROWS or not len(after):
             continue
-        shorter, limit = calibrate(values[:first], floor, rows.names, settings)
+        shorter, limit = calibrate(
+            values[:first], floor, rows.names, settings, still=still
+        )
         score = shorter.answers(after).score
         found.append(
             Trial(

@@ -44,7 +44,11 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
     for place, name in enumerate(names):
         own = rows.mode == place
         model, limit = calibrate(
-            rows.values[own], rows.floor[place], rows.names, settings
+            rows.values[own],
+            rows.floor[place],
+            rows.names,
+            settings,
+            still=rows.still[place],
         )
         models.append(model)
         cards.append(ModeCard(name=name, rows=int(own.sum()), **limit._asdict()))

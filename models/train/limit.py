@@ -25,6 +25,8 @@ from models.train.distance import DistanceModel, Scales, fit_distance
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from models.features.asset import FloatColumn, SlotColumn
     from models.features.table import FloatTable
     from models.train.settings import TrainingSettings
@@ -48,6 +50,7 @@ _DOUBT = 1.5  # of a limit from one independent row, as a part of it
 _TYPICAL = 0.9  # quantile of held-out distances that makes them comparable
 _ENOUGH_TO_SUSPECT = 100  # rows; of fewer, none is given up
 _SUSPECT_SPREADS = 6.0  # of the held-out scores' logarithm
+_STILL_AGAIN = 0.5  # of how far what stood may go
 _MOST_SUSPECTS = 0.25  # of the rows; more of them are the machine's own way
 
 
@@ -91,6 +94,8 @@ def calibrate(
     floor: FloatColumn,
     names: Sequence[str],
     settings: TrainingSettings,
+    *,
+    still: NDArray[np.bool_] | None = None,
 ) -> tuple[DistanceModel, Limit]:
     """Fit on all rows but suspects; scale the score so that the held-out limit is 1.
 
@@ -98,7 +103,8 @@ def calibrate(
     healthy period that somebody chose may hold an hour that was not.
     """
     overlap_rows = settings.overlap_rows
-    fit = partial(fit_distance, air=air_of(names, settings, rows=len(rows)))
+    air = air_of(names, settings, rows=len(rows))
+    fit = partial(fit_distance, air=air, still=still)
     parts = _held_out(rows, floor, names, fit=fit, overlap_rows=overlap_rows)
     scores = _joined(parts, _units(parts)).reshape(len(PARTITIONS), -1)
     suspects = _suspects(np.median(scores, axis=0))
@@ -119,10 +125,13 @@ def calibrate(
         else 0.0
         for part in parts.T
     ]
-    weights = [weight / raw_limit for weight in _weights(units)]
+    levels[-1] = 1.0 if model.forms.still.any() else 0.0
+    weights = [weight / raw_limit for weight in _weights(units)[:-1]]
     model = replace(model, weights=Scales(*weights), levels=Scales(*levels))
     state = min(tail_limit(scores, STATE_PROBABILITY) / raw_limit, 1.0)
     normal = min(float(np.quantile(scores, NORMAL_QUANTILE)) / raw_limit, state)
+    if not scores.any():  # all stood: nothing tells where its usual wandering ends
+        state, normal = 1.0, _STILL_AGAIN
     return model, Limit(
         held_out_rows=len(scores),
         safety_factor=safety_factor,
@@ -182,12 +191,15 @@ def _units(parts: FloatTable) -> tuple[float, float]:
 
 
 def _weights(units: tuple[float, float]) -> Scales:
-    """Return the weights under which both distances count alike."""
+    """Return the weights under which both distances count alike; what stood has none.
+
+    How far it may go is known, not learned.
+    """
     count = sum(unit > 0.0 for unit in units)
     short, window = (
         1.0 / (unit * math.sqrt(count)) if unit > 0.0 else 0.0 for unit in units
     )
-    return Scales(short, window, window)
+    return Scales(short, window, window, still=0.0)
 
 
 def _joined(parts: FloatTable, units: tuple[float, float]) -> FloatColumn:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PARITY_LIMIT = 1e-5
 _GOLDEN_ROWS = 16
-_FAR = (1.0, 3.0, 30.0)  # parity is also checked off the healthy rows, in floors
+_FAR = (0.7, 3.0, 30.0)  # parity is also checked off the healthy rows, in scales
 
 
 def check_parity(

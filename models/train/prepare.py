@@ -14,9 +14,10 @@ import numpy as np
 
 from models.features import FeatureTable, tag_of
 from models.train.settings import TrainingError
+from models.train.still import LEVEL, allowed_move, never_moved, seldom_move
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -71,9 +72,10 @@ is not there.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingRows:
-    """What is left to learn from: no NaN, no constants, each in a mode.
+    """What is left to learn from: no NaN, each in a mode.
 
-    `floor` [modes, features]: the spread that is believed at least.
+    `floor` [modes, features]: the spread that is believed at least; where a feature
+    stood `still` [modes, features], how far it may move.
     """
 
     names: tuple[str, ...]
@@ -81,6 +83,7 @@ class TrainingRows:
     values: FloatTable
     mode: SlotColumn
     floor: FloatTable
+    still: NDArray[np.bool_]
     dropped: Mapping[str, str]
 
 
@@ -105,23 +108,26 @@ def prepare(
     values, time_ns, mode = values[whole], time_ns[whole], mode[whole]
     _enough(mode, settings, len(table))
     floor = np.zeros((len(settings.modes), len(table.names)))
+    still = np.zeros(floor.shape, dtype=bool)
     for i in columns:
-        why = _floors_of(table.names[i], values[:, i], mode, settings, out=floor[:, i])
+        floor[:, i], still[:, i], why = _floors_of(
+            table.names[i], values[:, i], mode, settings
+        )
         if why:
             dropped[table.names[i]] = why
     kept = [i for i in columns if table.names[i] not in dropped]
-    if not kept and len(values) >= _FEW_ROWS:  # all it has drifts: widely, but judged
-        kept = [i for i in columns if dropped[table.names[i]].startswith(_DRIFTING)]
-        for i in kept:
-            del dropped[table.names[i]]
+    if still[:, kept].all() and len(values) >= _FEW_ROWS:
+        _keep_drifting(columns, table.names, dropped)  # widely, but judged
+        kept = [i for i in columns if table.names[i] not in dropped]
     if not kept:
-        raise TrainingError("no feature is left: all are missing, constant or drifting")
+        raise TrainingError("no feature is left: all are missing or drifting")
     return TrainingRows(
         names=tuple(table.names[i] for i in kept),
         time_ns=time_ns,
         values=values[:, kept],
         mode=mode,
         floor=floor[:, kept],
+        still=still[:, kept],
         dropped=dropped,
     )
 
@@ -143,26 +149,40 @@ def _enough(mode: SlotColumn, settings: TrainingSettings, of: int) -> None:
             )
 
 
+def _keep_drifting(
+    columns: Sequence[int], names: Sequence[str], dropped: dict[str, str]
+) -> None:
+    """Where nothing moves but what drifts, take it back."""
+    for i in columns:
+        if dropped.get(names[i], "").startswith(_DRIFTING):
+            del dropped[names[i]]
+
+
 def _floors_of(
-    name: str,
-    column: FloatColumn,
-    mode: SlotColumn,
-    settings: TrainingSettings,
-    *,
-    out: FloatColumn,
-) -> str:
-    """Find a feature's floor in each mode; return why it is dropped, or nothing."""
-    tags = {tag.id: tag for tag in settings.tags}
-    tag, constant, why = tags.get(tag_of(name)), True, ""
-    for place in range(len(out)):
+    name: str, column: FloatColumn, mode: SlotColumn, settings: TrainingSettings
+) -> tuple[FloatColumn, NDArray[np.bool_], str]:
+    """Find a feature's floor in each mode, where it stood, and why it is dropped.
+
+    Of a tag that never moved the level is kept: what stood may not move far.
+    """
+    tag = {tag.id: tag for tag in settings.tags}.get(tag_of(name))
+    floors, why = np.zeros(len(settings.modes)), ""
+    still = np.zeros(len(floors), dtype=bool)
+    for place in range(len(floors)):
         own = column[mode == place]
+        if never_moved(own):
+            still[place] = True
+            span = tag.span if tag is not None else 0.0
+            floors[place] = allowed_move(float(own[0]), span)
+            continue
         rise, floor = _drift(own), _floor(name, own, tag, doubt=1.0)
         if abs(rise) > _DRIFT_FLOORS * floor and np.ptp(own) > 0.0:
             why = f"{_DRIFTING}: {rise:+.3g} over the training"
         floor = _floor(name, own, tag, doubt=min(1.0, _FEW_ROWS / len(own)))
-        out[place] = max(floor, _DRIFT_AHEAD * abs(rise))
-        constant = constant and float(np.ptp(own)) == 0.0
-    return f"constant at {column[0]:g}" if constant else why
+        floors[place] = max(floor, _DRIFT_AHEAD * abs(rise), seldom_move(own))
+    if name.rpartition(":")[2] != LEVEL and never_moved(column):
+        why = f"constant at {column[0]:g}"
+    return floors, still, why
 
 
 def _unknown(names: tuple[str, ...], values: FloatTable) -> dict[str, str]:

@@ -204,6 +204,10 @@ async def test_people_are_called_until_somebody_answers(
                 await link.request("alarms.acknowledge", alarm=SPEED)
                 await until(lambda: "[OVER]" in _subjects(mail))
                 await link.request("alarms.acknowledge", alarm=DEAD)
+                code, out = await command(capsys, "calls", "--limit", "3", *places)
+                assert code == 0
+                assert out.startswith("WHEN (UTC)")
+                assert len(out.splitlines()) == 4
                 code, out = await command(capsys, "calls", "--json", *places)
                 assert code == 0
                 _the_calls_are_listed(json.loads(out))

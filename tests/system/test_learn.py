@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,13 +124,29 @@ def test_a_model_is_learned_refreshed_and_kept_from_learning_a_fault(
     assert any("no repair is on record" in each for each in guarded["left_out"])
     assert guarded["objections"] == []
 
-    # a model of the fault itself is a candidate, and stays one
+    # it was none after all: learned mostly from it, normal would reach much further
     wrong = verdict_event(
         "P-101", "false", note="", actor="a", utc_ns=begun_ns + 2 * S, since_ns=begun_ns
     )
     asyncio.run(keep(folder, [wrong], since_s=2 * WELL_S + FAULT_S, flow=50.0))
-    everything = learned(folder, capsys, "--from", "1h", "--no-activate")
-    assert everything["left_out"] == []
+    span = ("--from", iso(WELL_S - 40), "--to", iso(WELL_S + FAULT_S))
+    lax = learned(folder, capsys, *span, code=1)
+    assert not lax["active"]
+    assert lax["left_out"] == []
+    assert any("times as far out" in each for each in lax["objections"])
+    assert active(folder) == again["version"]
+    forced = learned(folder, capsys, *span, "--force")
+    assert forced["known"]
+    assert active(folder) == forced["version"]
+
+
+def iso(second: int) -> str:
+    moment = datetime.fromtimestamp((FROM_NS + second * S) // S, UTC)
+    return moment.isoformat()
+
+
+def active(folder: Path) -> str:
+    return (folder / "models" / "P-101" / "active").readlink().name
 
 
 def test_training_ends_at_its_bounds_with_one_clear_error(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ async def broker(script: Script) -> AsyncIterator[int]:
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await script(reader, writer)
         writer.close()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

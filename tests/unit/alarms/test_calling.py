@@ -171,6 +171,17 @@ def test_an_alarm_that_is_announced_again_is_not_a_new_call() -> None:
     assert room.wait(400) == []
 
 
+def test_what_becomes_more_urgent_is_a_new_call() -> None:
+    room = night({**FIRST, "priorities": ["critical", "low"]}, LATER)
+    room.tell(HIGH, priority="low")
+    room.wait(3600)
+    room.tell(HIGH, "reannounced", priority="critical")
+    assert room.wait(590) == ["shift"]
+    assert room.wait(60) == ["boss"]
+    room.tell(HIGH, "reannounced", priority="low")
+    assert room.wait(3600) == []
+
+
 def test_what_went_away_by_itself_may_end_it() -> None:
     room = night(FIRST, LATER, stop_on_return=True)
     room.tell(HIGH)
@@ -340,6 +351,18 @@ def test_what_stood_before_there_was_a_callout_begins_with_the_first_step() -> N
     room.now_ns += 86_400 * S
     room.restart(config)
     assert room.wait(300) == ["shift"]
+
+
+def test_after_a_restart_a_letter_still_says_what_to_do() -> None:
+    config = settings_of(FIRST)
+    room = Night(Calling(config))
+    room.dead = {"shift"}
+    room.tell(HIGH, action="close the valve")
+    room.wait(20)
+    room.tell(HIGH, "chattering", announced=False)
+    room.restart(config)
+    (message,) = room.look()
+    assert message.events[0].details["action"] == "close the valve"
 
 
 def test_the_limit_of_an_hour_survives_a_restart() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import re
+import shlex
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 
+from appliance.commands import alarms
 from appliance.config import check_text
 from appliance.config.crosscheck_callout import uncalled
 from appliance.config.windows import parse_window
+from appliance.sync.webhook import signature
 
 SITE = '[site]\nid = "s"\ngateway = "g"\n'
 PLC = """
@@ -184,3 +190,34 @@ def test_a_holiday_is_a_sunday(words: str, at: str, *, holds: bool) -> None:
     christmas = {date(2026, 12, 25)}
     local = datetime.fromisoformat(at)
     assert parse_window(words).holds(local, christmas) is holds
+
+
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "be-called.md"
+
+
+def test_the_how_to_is_a_configuration_that_leaves_no_hour_out() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
+    plc = PLC.replace('"lamp"', '"horn"')
+    config, problems = check_text(f"config_version = 1\n{SITE}{plc}{text}")
+    assert config is not None, problems
+    assert config.callout is not None
+    assert list(uncalled(config.callout)) == []
+
+
+def test_the_how_to_names_commands_that_there_are() -> None:
+    parser = argparse.ArgumentParser()
+    alarms.configure(parser, "alarms")
+    lines = re.findall(r"^wheeltapper alarms .*$", HOW_TO.read_text(), re.MULTILINE)
+    acts = [parser.parse_args(shlex.split(x, comments=True)[2:]).act for x in lines]
+    assert acts == ["call", "calls"]
+
+
+def test_the_how_to_checks_a_signature_as_we_make_it() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
+    shown: dict[str, object] = {}
+    exec(code, shown)  # noqa: S102 - the page's own example
+    is_ours = shown["is_ours"]
+    assert callable(is_ours)
+    header = f"t=17,sha256={signature('k3y', '17', b'body')}"
+    assert is_ours(header, b"body", b"k3y")
+    assert not is_ours(header, b"bodY", b"k3y")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import pytest
@@ -58,7 +59,7 @@ def contrast(one: str, other: str) -> float:
 def distance(one: str, other: str, seen: tuple[Colour, ...]) -> float:
     """Return the distance in CIELAB as such an eye sees it."""
     pairs = zip(_lab(linear(one), seen), _lab(linear(other), seen), strict=True)
-    return sum((a - b) ** 2 for a, b in pairs) ** 0.5
+    return math.sqrt(sum((a - b) ** 2 for a, b in pairs))
 
 
 def _lab(colour: Colour, seen: tuple[Colour, ...]) -> Colour:

@@ -146,7 +146,8 @@ def test_the_file_is_new_and_its_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(FileExistsError):
         Recorder(path)
-    assert list(read_notes(path.open("rb"))) == []
+    with path.open("rb") as file:
+        assert list(read_notes(file)) == []
 
 
 def test_the_file_never_grows_beyond_its_bound_and_says_why_it_ends(
@@ -184,7 +185,7 @@ def test_a_disk_that_refuses_ends_the_recording_alone() -> None:
             raise OSError(28, "No space left on device")
 
     recorder = object.__new__(Recorder)
-    recorder._file = Full()
+    recorder._file = Full()  # type: ignore[assignment] # a disk of the test
     recorder.trouble = ""
     recorder._flush(b"x")
     assert "No space left" in recorder.trouble

@@ -81,7 +81,7 @@ def test_day_and_night_are_no_drift_where_both_were_learned() -> None:
 
 def test_a_shift_is_found_with_its_tag_and_its_beginning() -> None:
     rng = np.random.default_rng(1)
-    watch, rows = watch_of(rng), wandering(rng, 6 * DAY, 2.0)
+    watch, rows = watch_of(rng, memory=0.5), wandering(rng, 6 * DAY, 0.5)
     rows[2 * DAY :, 3] += 3.0
     see(watch, rows)
     assert watch.drift is not None
@@ -96,7 +96,7 @@ def test_a_shift_is_found_with_its_tag_and_its_beginning() -> None:
 
 def test_the_advice_stands_while_the_shift_does_and_goes_with_it() -> None:
     rng = np.random.default_rng(2)
-    watch, rows = watch_of(rng), wandering(rng, 8 * DAY, 2.0)
+    watch, rows = watch_of(rng, memory=0.5), wandering(rng, 8 * DAY, 0.5)
     rows[DAY : 4 * DAY, 0] += 3.0
     told = []
     for block in range(len(rows)):
@@ -165,7 +165,7 @@ def test_a_reference_that_wanders_as_slowly_proves_nothing() -> None:
 
 def test_many_tags_are_named_shortly() -> None:
     rng = np.random.default_rng(9)
-    watch, rows = watch_of(rng), wandering(rng, 4 * DAY, 1.0)
+    watch, rows = watch_of(rng, memory=0.5), wandering(rng, 4 * DAY, 0.5)
     see(watch, rows + 4.0)
     assert watch.drift is not None
     assert len(watch.drift.tags) == len(TAGS)

@@ -19,6 +19,7 @@ from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
 from appliance.inference.asset import asset_model
 from appliance.inference.detector import BundleDetector
+from appliance.inference.drift import Drift
 from appliance.inference.judge import STATUS_BAD_NO_DATA, AssetJudge
 from appliance.inference.process import run
 from appliance.inference.window import Windows
@@ -267,6 +268,17 @@ def test_after_maintenance_the_anomaly_and_the_life_begin_anew(
     assert "remaining_useful_life_h" not in values(first)
 
 
+def test_drift_is_advice_until_a_new_model_is_due_anyway(judge: AssetJudge) -> None:
+    assert judge.drift is None
+    assert judge._drift is not None
+    judge._drift.drift = Drift(START_NS, (FLOW,))
+    (advice,) = judge.diagnostics
+    assert advice["key"] == "drift P-101"
+    assert advice["tags"] == [FLOW]
+    judge.maintained(START_NS + 10_000 * S)
+    assert [each["key"] for each in judge.diagnostics] == ["baseline P-101"]
+
+
 def test_the_same_maintenance_counts_once(judge: AssetJudge) -> None:
     judge.maintained(START_NS - S)
     high = [plant(t, flow=90.0) for t in times(20)]
@@ -393,6 +405,13 @@ async def test_it_judges_by_the_active_model_and_says_which(
     assert hub.status["models"] == {"P-101": "v1"}
     assert hub.status["without_model"] == []
     assert hub.status["modes"] == {"P-101": "running"}
+    told = hub.status["telemetry"]["P-101"]
+    assert told["took_ms_p99"] >= told["took_ms_p50"] >= 0.0
+    assert 0.0 < told["score_p50"] <= 1.0
+    assert told["confidence"] == 1.0
+    assert hub.status["memory_bytes"] > 0
+    assert hub.status["drift"] == {}
+    assert hub.status["providers_absent"] == []
     assert values(hub.derived[-1])["health_index"] == 1.0
 
 
