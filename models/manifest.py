@@ -42,7 +42,8 @@ class ModeCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     `raw_limit` is the limit before scaling it to `Manifest.limit`, from
     `held_out_rows` scores, times `safety_factor`. The state of the moment is abnormal
     from `anomaly_limit` on and normal again below `normal_limit` (both at most
-    `Manifest.limit`); a jump beyond `change_limit` is a change, None: not learned.
+    `Manifest.limit`); a state that lasts is worth a person from `evidence_limit` on
+    (`models.lasting`). A jump beyond `change_limit` is a change. None: not learned.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ModeCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     raw_limit: float
     anomaly_limit: float = 1.0
     normal_limit: float = 1.0
+    evidence_limit: float | None = None
     change_limit: float | None = None
     suspect_rows: int = 0
 

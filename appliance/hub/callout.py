@@ -260,12 +260,3 @@ class Callout:
                     answered=answered,
                 ),
             )
-
-
-async def _refuse(_args: Mapping[str, Any], _peer: Peer) -> None:
-    raise RefusedError("nobody is called: there is no [callout] in the configuration")
-
-
-def refuse_trials(server: LinkServer) -> None:
-    """Register what is answered where nobody is called."""
-    server.operation("calls.test", _refuse)

@@ -15,7 +15,7 @@ from appliance.hub.acts import Acts
 from appliance.hub.alarm_acts import AlarmActs
 from appliance.hub.anchor import anchor_daily
 from appliance.hub.assets import Assets
-from appliance.hub.callout import Callout, refuse_trials
+from appliance.hub.calls import callout_of, offer_callout
 from appliance.hub.demands import Demands
 from appliance.hub.describe import offer_description
 from appliance.hub.explaining import Explaining
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from appliance.config import Config
     from appliance.domain.ports import Clock
     from appliance.domain.tag import Tag, TagId
+    from appliance.hub.callout import Callout
     from appliance.hub.recall import Recalled
     from appliance.runtime.timekeeping import Clocks
     from appliance.storage.store import BufferStore
@@ -227,7 +228,15 @@ class Hub:
             metrics=metrics,
             buffer=buffer,
         ).offer(self._server)
-        self._offer_callout(buffer, recalled)
+        self._callout = callout_of(
+            self._config,
+            alarms=self._alarms,
+            recorder=self._recorder,
+            latest=self._latest,
+            numbers=self._table.numbers,
+            clock=self._clock,
+        )
+        offer_callout(self._callout, self._server, buffer, recalled.alarms)
 
     def offer_raw(self, buffer: Path) -> None:
         """Let a person here send raw data of this buffer to the cloud."""
@@ -295,22 +304,6 @@ class Hub:
             self._reports.close()
         self._gaps.tell()
         await self._recorder.flush()
-
-    def _offer_callout(self, buffer: Path, recalled: Recalled) -> None:
-        if self._config.callout is None:
-            refuse_trials(self._server)
-            return
-        self._callout = Callout(
-            self._config.callout,
-            self._config,
-            alarms=self._alarms,
-            recorder=self._recorder,
-            latest=self._latest,
-            numbers=self._table.numbers,
-            clock=self._clock,
-        )
-        self._callout.recall(buffer, recalled.alarms)
-        self._callout.offer(self._server)
 
     def _make_reports(self, assets: Assets) -> Reports | None:
         if self._summaries is None:

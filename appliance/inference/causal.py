@@ -6,6 +6,7 @@ for all rows at once (`rolling`, held against `Windows` by a test).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -217,10 +218,16 @@ def _judge(
     columns = [place[name] for name in detector.features]
     said = _Answered.by(detector, values[begin:], columns)
     card, own = detector.cards[0], train_rows - begin
-    limits = Limits(detector.limit, card.anomaly_limit, card.normal_limit)
+    lasting = math.inf if card.evidence_limit is None else card.evidence_limit
+    limits = Limits(detector.limit, card.anomaly_limit, card.normal_limit, lasting)
     cool_down_s = settings.cool_down_windows * model.window_s
-    lasting_s = max(0.0, settings.on_delay_s - model.hop_s)  # a row lasts so long
-    alarming = Alarming(limits, on_delay_s=lasting_s, cool_down_s=cool_down_s)
+    delay_s = max(0.0, settings.on_delay_s - model.hop_s)  # a row lasts so long
+    alarming = Alarming(
+        limits,
+        on_delay_s=delay_s,
+        cool_down_s=cool_down_s,
+        window_s=model.window_s,
+    )
     changes = ChangeWatch(card.change_limit, cool_down_s=model.window_s)
     times = sheet.time_ns[train_rows:].tolist()
     scores, jumped = said.score[own:].tolist(), said.jump[own:].tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -64,7 +64,8 @@ class Verdict:
     `cause` is the tag that contributes most to the score, `share` how much of it
     (0…1); `contributions` by tag, `features` by feature (shares, too). `mode` it was
     judged in, `detectors` the score of each of them (1.0 at its limit); the state of
-    the moment is abnormal from `anomaly_limit` on. Without a score (NaN) nothing is
+    the moment is abnormal from `anomaly_limit` on, and worth a person when it has
+    lasted for `evidence_limit` (`models.lasting`). Without a score (NaN) nothing is
     said: no cause, and no anomaly.
     """
 
@@ -77,6 +78,7 @@ class Verdict:
     mode: str = UNKNOWN_MODE
     detectors: Mapping[str, float] = field(default_factory=dict)
     anomaly_limit: float = math.inf
+    evidence_limit: float = math.inf
 
     @property
     def beyond_limit(self) -> bool:
@@ -193,23 +195,25 @@ class BundleDetector:
         by_tag = np.bincount(self._tag_of_feature, weights=shares.astype(np.float64))
         told = dict(zip(self.detectors, answers.detectors[0].tolist(), strict=True))
         total = float(by_tag.sum())
-        eager = self.cards[self.modes.index(mode)].anomaly_limit
+        card = self.cards[self.modes.index(mode)]
+        bare = Verdict(
+            score,
+            self.limit,
+            mode=mode,
+            detectors=told,
+            anomaly_limit=card.anomaly_limit,
+            evidence_limit=_or_never(card.evidence_limit),
+        )
         if not total > 0.0:
-            return Verdict(
-                score, self.limit, mode=mode, detectors=told, anomaly_limit=eager
-            )
+            return bare
         by_tag = np.divide(by_tag, total)
         first = int(by_tag.argmax())
-        return Verdict(
-            score=score,
-            limit=self.limit,
+        return replace(
+            bare,
             cause=self.tags[first],
             share=float(by_tag[first]),
             contributions=dict(zip(self.tags, by_tag.tolist(), strict=True)),
             features=dict(zip(self.features, (shares / total).tolist(), strict=True)),
-            mode=mode,
-            detectors=told,
-            anomaly_limit=eager,
         )
 
     def _order(self, names: tuple[str, ...]) -> NDArray[np.int64]:
@@ -242,6 +246,10 @@ class BundleDetector:
             off = float(np.abs(answer - wanted).max()) / span
             if not off <= _GOLDEN_TOLERANCE:
                 raise GoldenMismatchError(f"model.onnx: {name} is off by {off:.1e}")
+
+
+def _or_never(limit: float | None) -> float:
+    return math.inf if limit is None else limit
 
 
 def _narrow(row: NDArray[np.float64]) -> NDArray[np.float32] | None:

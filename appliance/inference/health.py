@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from appliance.domain.health import Health
 from appliance.inference.life import DegradationPath
+from models.lasting import evidence_after
 
 if TYPE_CHECKING:
     from appliance.inference.detector import Verdict
@@ -40,11 +41,12 @@ class HealthTrack:
     (such as vibration velocity) is known, also from the indicator's last sound value
     to that level, and the lower of both counts.
 
-    An anomaly is declared when the score has been over the limit for `on_delay_s`,
-    and withdrawn when it has been within the verdict's lower `anomaly_limit` for as
-    long. Remaining life is told only in
-    an anomaly, for the indicator, or for the score where there is no failure level.
-    `overlap_rows`: how many earlier windows a window shares its rows with.
+    An anomaly is declared when the score has been over the limit for `on_delay_s`, or
+    so long over the verdict's lower `anomaly_limit` that the evidence is enough
+    (`models.lasting`); and withdrawn when it has been within that lower limit for the
+    delay. Remaining life is told only in an anomaly, for the indicator, or for the
+    score where there is no failure level. `overlap_rows`: how many earlier windows a
+    window shares its rows with; `window_s`: how long one is.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class HealthTrack:
         failure_level: float | None = None,
         on_delay_s: float = 3.0,
         overlap_rows: int = 0,
+        window_s: float = math.inf,
     ) -> None:
         self._asset = asset
         self._limit = limit
         self._failure_level = failure_level
         self._on_delay_ns = round(on_delay_s * _NS)
+        self._window_s = window_s
         if failure_level is None:
             failed = FAILURE_RATIO * limit
             self._path = DegradationPath(failed, overlap_rows=overlap_rows)
@@ -75,6 +79,7 @@ class HealthTrack:
         self._sound_indicator: float | None = None
         self._anomaly = False
         self._differs_since_ns: int | None = None
+        self._evidence = 0.0
 
     def observe(
         self,
@@ -95,7 +100,9 @@ class HealthTrack:
         if known:
             ends = min(self._limit, verdict.anomaly_limit)
             limit = ends if self._anomaly else self._limit
+            lasts = self._lasts(time_ns, verdict, ends)
             self._decide(time_ns, beyond=verdict.score > limit)
+            self._anomaly = self._anomaly or lasts
             self._path.add(life_h, value)
         return Health(
             asset=self._asset,
@@ -107,6 +114,15 @@ class HealthTrack:
             life=self._path.remaining() if known and self._anomaly else None,
             cause=verdict.cause if verdict.beyond_limit else "",
         )
+
+    def _lasts(self, time_ns: int, verdict: Verdict, limit: float) -> bool:
+        """Gather evidence until an anomaly is declared; is it enough by now?"""
+        if self._anomaly or self._log_score is None:
+            self._evidence = 0.0
+            return False
+        windows = (time_ns - self._scored_ns) / _NS / self._window_s
+        self._evidence = evidence_after(self._evidence, verdict.score, limit, windows)
+        return verdict.score > limit and self._evidence > verdict.evidence_limit
 
     def _decide(self, time_ns: int, *, beyond: bool) -> None:
         """Change the state when the opposite has lasted for the delay."""

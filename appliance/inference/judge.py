@@ -177,6 +177,7 @@ class AssetJudge:
             failure_level=None if asset.failure is None else asset.failure.level,
             on_delay_s=asset.detection.on_delay_s,
             overlap_rows=math.ceil(self._model.window_s / self._model.hop_s) - 1,
+            window_s=self._model.window_s,
         )
 
     def repeat(self) -> None:

@@ -17,17 +17,17 @@ _HEAD = """\
 
 Written by `python -m benchmarks.inference --page FILE` on {day}; {cores} cores,
 {machine}, Python {python}, onnxruntime {onnxruntime}, one thread each.
-The machine had other work: the 99th percentiles show that, too.
+The machine had other work: times show that, processor time does not.
 
 ## Many machines in one process
 
 Ten tags each at 10 Hz, windows of 10 s, one a second, in real time; the median and the
-99th percentile of one window, features, score, health and all, beside a bare
-`session.run` of the same graph. A window is late when the next one of its machine is
-due before it is judged.
+99th percentile of one window, features, score, health and all, of its processor time,
+and of a bare `session.run` of the same graph. A window is late when the next one of its
+machine is due before it is judged. CPU and memory are those of the process.
 
-| assets | values/s | windows | window, ms | bare, ms | all by | late | CPU | memory |
-|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+| assets | values/s | windows | ms | its work | bare | all by | late | CPU | memory |
+|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 _ONE = """
 Of the memory, {base:.0f} MB are Python, numpy and onnxruntime without a model.
@@ -89,6 +89,7 @@ def _row(count: int, said: Mapping[str, Any]) -> str:
         str(said["values_per_s"]),
         str(said["windows"]),
         "{:.2f}, {:.2f}".format(*said["took_ms"]),
+        "{:.2f}, {:.2f}".format(*said["cpu_ms"]),
         "{:.3f}, {:.3f}".format(*said["bare_ms"]),
         f"{said['done_after_s']:.2f} s",
         str(said["late"] + said["skipped"]),

@@ -19,6 +19,7 @@ import numpy as np
 
 from models.bundle import Calibration
 from models.changes import jumps
+from models.lasting import evidence_limit, most_evidence
 from models.train.air import air_of
 from models.train.distance import DistanceModel, Scales, fit_distance
 
@@ -62,6 +63,7 @@ class Limit(NamedTuple):
     raw_limit: float
     anomaly_limit: float
     normal_limit: float
+    evidence_limit: float
     change_limit: float | None
     suspect_rows: int
 
@@ -72,9 +74,11 @@ def probability_of(settings: TrainingSettings) -> float:
     Windows that overlap are beyond it together, so a week has as many chances as it
     has windows side by side. Never more eager than the state of the moment.
     """
-    chances = _WEEK_S / settings.window_s
-    wanted = settings.false_alarms_per_week / chances
-    return min(max(wanted, _SMALLEST_PROBABILITY), STATE_PROBABILITY)
+    return min(max(_chance_of(settings), _SMALLEST_PROBABILITY), STATE_PROBABILITY)
+
+
+def _chance_of(settings: TrainingSettings) -> float:
+    return settings.false_alarms_per_week * settings.window_s / _WEEK_S
 
 
 def calibration_of(settings: TrainingSettings) -> Calibration:
@@ -138,6 +142,11 @@ def calibrate(
         raw_limit=raw_limit,
         anomaly_limit=state,
         normal_limit=normal,
+        evidence_limit=evidence_limit(
+            1.0 / _chance_of(settings),
+            seen=_most_seen(scores / raw_limit, state, settings),
+            safety_factor=safety_factor,
+        ),
         change_limit=_change_limit(model, rows),
         suspect_rows=int(suspects.sum()),
     )
@@ -216,6 +225,13 @@ def _suspects(scores: FloatColumn) -> SlotColumn:
     if few or found.mean() > _MOST_SUSPECTS:
         return np.zeros(len(scores), dtype=bool)
     return np.asarray(found)
+
+
+def _most_seen(scores: FloatColumn, state: float, settings: TrainingSettings) -> float:
+    """Return the most evidence in any of the partitions' held-out scores."""
+    windows = settings.hop_s / settings.window_s
+    parts = np.array_split(scores, len(PARTITIONS))
+    return max(most_evidence(part.tolist(), state, windows) for part in parts)
 
 
 def _change_limit(model: DistanceModel, rows: FloatTable) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from appliance.dashboard.actions import ACTIONS, changed_keys
 from appliance.dashboard.budget import Budget
 from appliance.dashboard.keymap import ANSWERS, LISTS, KeymapError, key_name, with_keys
+from appliance.dashboard.palette import PALETTES, PAPER
 from appliance.dashboard.preferences import (
     Preferences,
     PreferencesError,
@@ -19,8 +21,7 @@ from appliance.dashboard.preferences import (
     usual_place,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dashboard.md"
 
 
 def test_every_action_has_a_name_of_its_own_and_can_get_another_key() -> None:
@@ -169,3 +170,13 @@ def test_without_a_bound_everything_is_drawn() -> None:
     budget = Budget(0)
     budget.spend(10**9)
     assert budget.may_draw(0.0)
+
+
+def test_the_page_names_every_action_and_theme_and_its_sample_is_taken() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for name in (*(action.id for action in ACTIONS), *PALETTES):
+        assert f"`{name}`" in page, name
+    (sample,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    wanted = preferences_of(sample)
+    assert changed_keys(wanted.actions) == {"acknowledge": "f2", "stop": "S,f12"}
+    assert wanted.theme == PAPER

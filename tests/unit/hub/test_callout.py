@@ -16,14 +16,15 @@ from appliance.hub.callout import (
     DONE_WITHIN_S,
     TAKEN_WITHIN_S,
     Callout,
-    refuse_trials,
 )
+from appliance.hub.calls import offer_callout
 from appliance.hub.relay import Relay
 from appliance.link.roles import Role
 from appliance.link.server import Peer, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from appliance.domain.event import Event
     from tests.unit.hub.conftest import ManualClock, Road
@@ -238,9 +239,10 @@ async def test_only_sync_takes_letters_and_only_operators_try(desk: Desk) -> Non
     assert offered["calls.test"][1:] == (Role.OPERATOR, ())
 
 
-async def test_without_a_callout_a_trial_is_refused_in_words() -> None:
+async def test_without_a_callout_a_trial_is_refused_in_words(tmp_path: Path) -> None:
     link = Operations()
-    refuse_trials(link)  # type: ignore[arg-type] # all that it is asked for
+    server: Any = link
+    offer_callout(None, server, tmp_path, {})
     with pytest.raises(RefusedError, match="no \\[callout\\]"):
         await link.ask("calls.test", target="shift")
 
