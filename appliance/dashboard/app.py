@@ -115,7 +115,11 @@ class Dashboard(Intake):
         if now.s - self._history_s >= HISTORY_EVERY_S:
             self._history_s = now.s
             self.past.ask()
-        if self._budget.may_draw(now.s):
+        self.redraw_if_free()
+
+    def redraw_if_free(self) -> None:
+        """Draw, if the line to the terminal has had its time."""
+        if self._budget.may_draw(self.clock.now_s()):
             self.redraw()
 
     def redraw(self) -> None:

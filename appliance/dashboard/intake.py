@@ -79,6 +79,10 @@ class Intake(App[None]):
     def redraw(self) -> None:
         """Show what has changed."""
 
+    @abstractmethod
+    def redraw_if_free(self) -> None:
+        """Show what has changed, unless the line to the terminal is busy."""
+
     def tell(self, message: Message) -> None:
         """Take what a worker found out: it is noted in the session file, if any.
 
@@ -103,8 +107,10 @@ class Intake(App[None]):
 
     @on(LinkDown)
     def _take_loss(self, message: LinkDown) -> None:
+        known = not self.plant.links[message.process].up
         self.plant.take_loss(message.process, message.reason, self.now)
-        self.redraw()
+        if not known:
+            self.redraw_if_free()
 
     @on(NewsArrived)
     def _take_news(self, message: NewsArrived) -> None:
@@ -128,7 +134,7 @@ class Intake(App[None]):
             self.post_message(Said(f"a strange history: {error!r}", refused=True))
             return
         self.plant.take_history(history)
-        self.redraw()
+        self.redraw_if_free()
 
     @on(GapsArrived)
     def _take_gaps(self, message: GapsArrived) -> None:

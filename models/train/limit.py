@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.bundle import Calibration
-from models.changes import jumps
+from models.changes import BEFORE_ROWS, RECENT_ROWS, jumps
 from models.lasting import evidence_limit, most_evidence
 from models.train.air import air_of
 from models.train.distance import DistanceModel, Scales, fit_distance
@@ -42,7 +42,7 @@ NORMAL_QUANTILE = 0.99
 """It ends where 99 of 100 healthy windows are."""
 
 CHANGE_PROBABILITY = 1e-4
-"""A jump is a change where one healthy window of ten thousand has one."""
+"""A jump is a change where at most one healthy window of ten thousand has one …"""
 
 _WEEK_S = 7 * 86_400.0
 _SMALLEST_PROBABILITY = 1e-7  # further out nobody can extrapolate
@@ -147,7 +147,7 @@ def calibrate(
             seen=_most_seen(scores / raw_limit, state, settings),
             safety_factor=safety_factor,
         ),
-        change_limit=_change_limit(model, rows),
+        change_limit=_change_limit(rows, lambda own: fit(own, floor, names), settings),
         suspect_rows=int(suspects.sum()),
     )
 
@@ -234,10 +234,25 @@ def _most_seen(scores: FloatColumn, state: float, settings: TrainingSettings) ->
     return max(most_evidence(part.tolist(), state, windows) for part in parts)
 
 
-def _change_limit(model: DistanceModel, rows: FloatTable) -> float | None:
-    """Return where a jump is a change; None where the training is too short to say."""
-    if not model.weights.short:
+def _change_limit(
+    rows: FloatTable,
+    fit: Callable[[FloatTable], DistanceModel],
+    settings: TrainingSettings,
+) -> float | None:
+    """Return where a jump is a change; None where the training is too short to say.
+
+    Each block's jumps are told by a model of the others: many tags, and few rows, look
+    whiter to their own model than what comes after.
+    """
+    if len(rows) < RECENT_ROWS + BEFORE_ROWS:
         return None
-    found = jumps(model.shift(rows))
+    count, found = np.arange(len(rows)), np.full(len(rows), np.nan)
+    for block in np.array_split(count, PARTITIONS[0]):
+        model = fit(rows[(count < block[0]) | (count > block[-1])])
+        if not model.forms.short.any():
+            return None
+        found[block] = jumps(model.shift(rows))[block]
     found = found[np.isfinite(found)]
-    return tail_limit(found, CHANGE_PROBABILITY) if len(found) else None
+    chance = settings.false_alarms_per_week * RECENT_ROWS * settings.hop_s / _WEEK_S
+    chance = min(max(chance, _SMALLEST_PROBABILITY), CHANGE_PROBABILITY)
+    return tail_limit(found, chance)
