@@ -140,7 +140,7 @@ class Terminal:
     def _until(self, word: bytes) -> None:
         with self._changed:
             if not self._changed.wait_for(lambda: word in self._seen, WITHIN_S):
-                raise TimeoutError(f"{word!r} was never drawn")
+                raise TimeoutError(f"{word!r} never came: {self._seen[-500:]!r}")
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):
@@ -323,7 +323,7 @@ async def _end_windows(run_dir: Path, times: int) -> None:
     for _ in range(max(1, times // 2)):
         terminal = Terminal()
         async with terminal.window(run_dir) as pid:
-            await terminal.until(b"safety")
+            await terminal.until(b"power-up")
             os.kill(pid, signal.SIGSTOP)
             await asyncio.sleep(HANG_S)
             os.kill(pid, signal.SIGCONT)

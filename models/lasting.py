@@ -17,10 +17,10 @@ MOST_PER_WINDOW = 3.0
 """What a window can tell at most: twice the limit of the moment, squared, less one."""
 
 PER_EVIDENCE = 2.0
-"""Evidence of 1 makes a healthy machine unlikelier by e to this, over and again.
+"""Every 1 of evidence makes a healthy machine less likely by a factor of e to this.
 
-Windows that share no values would make it some nine times the exponent; those of a
-machine that wanders are not independent.
+Were windows independent it would be e to some nine, by the tail of held-out scores; a
+healthy machine wanders, and stays away for several windows.
 """
 
 

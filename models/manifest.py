@@ -44,6 +44,7 @@ class ModeCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     from `anomaly_limit` on and normal again below `normal_limit` (both at most
     `Manifest.limit`); a state that lasts is worth a person from `evidence_limit` on
     (`models.lasting`). A jump beyond `change_limit` is a change. None: not learned.
+    `still` features never moved while they were learned: how far each may go.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModeCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     evidence_limit: float | None = None
     change_limit: float | None = None
     suspect_rows: int = 0
+    still: dict[str, float] = {}
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -115,7 +115,9 @@ class Mirror:
         assert visit is not None
         self._visits.add(visit)
         try:
-            with contextlib.suppress(ConnectionError, TimeoutError):
+            # the end of the task; asyncio would log a cancellation as an error
+            over = (ConnectionError, TimeoutError, asyncio.CancelledError)
+            with contextlib.suppress(*over):
                 await self._serve(reader, writer)
         finally:
             self._visits.discard(visit)

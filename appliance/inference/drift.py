@@ -194,6 +194,8 @@ class DriftWatch:
         now = np.array([row for _, row in recent])
         for place, name in enumerate(self._features):
             ours, theirs = now[:, place], reference[:, place]
+            if not np.ptp(theirs):  # it stood: how far it may go is judged
+                continue
             distance, key = ks_distance(ours, theirs), (mode, name)
             before = self._shifts.get(key)
             stands = before is not None and before.looks >= LASTS

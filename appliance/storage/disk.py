@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from appliance.domain.diagnostic import Diagnostic
 from appliance.storage.connection import (
     SQLITE_ERRORS,
     StoreOpenError,
@@ -41,6 +42,20 @@ class Disk:
         """What is wrong with the file; empty while it is whole, or replaced."""
         self.last_error = ""
         """Why the last write failed; empty while all is well."""
+
+    def diagnostics(self, waiting: int) -> tuple[Diagnostic, ...]:
+        """Say that it refuses, while it does; so many samples are `waiting` for it."""
+        if not self.last_error:
+            return ()
+        refusal = Diagnostic(
+            "disk",
+            f"nothing can be recorded ({self.last_error}); {waiting} samples, the"
+            " newest, wait in memory",
+            "make room on the disk, or mount it for writing; recording goes on by"
+            " itself",
+            priority="high",
+        )
+        return (refusal,)
 
     async def ask(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Return what is read, or done outside a transaction, on the thread."""

@@ -80,7 +80,10 @@ def unpack_floats(source: Unpacker, rows: int) -> Floats:
     if kind == _BITS:
         return _floats(unpack_integers(source, rows))
     if kind == _WORDS:
-        dictionary = unpack_integers(source, source.number())
+        size = source.number()
+        if size > rows:
+            raise DamagedError("a dictionary of more words than rows")
+        dictionary = unpack_integers(source, size)
         chosen = unpack_integers(source, rows)
         if len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(dictionary):
             raise DamagedError("a dictionary is too short")

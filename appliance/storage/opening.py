@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from appliance.domain.event import Gap
 from appliance.storage.connection import (
     SQLITE_ERRORS,
     StoreOpenError,
+    Writer,
     configure,
     connect,
     is_damage,
@@ -31,8 +33,10 @@ from appliance.storage.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from appliance.domain.ports import Clock
 
 _TABLES_SQL = "SELECT name FROM sqlite_schema WHERE type = 'table'"
 SHUTDOWN_REASON = "the last run was not shut down"
@@ -48,6 +52,31 @@ class Opened:
     """A wreck still owes rows of the outbox."""
     wreck: Path | None = None
     damage: str = ""
+
+
+@asynccontextmanager
+async def open_writer(
+    path: Path,
+    quota_bytes: int,
+    connect: Callable[[Path], sqlite3.Connection],
+    *,
+    clock: Clock,
+) -> AsyncIterator[tuple[Writer, Opened]]:
+    """Open the file on the writer's thread, and say what was found (`open_whole`)."""
+    found: list[Opened] = []
+
+    def opening() -> sqlite3.Connection:
+        now_ns = clock.utc_ns()
+        connection, opened = open_whole(path, quota_bytes, connect, now_ns)
+        found.append(opened)
+        return connection
+
+    writer = Writer(opening)
+    try:
+        await writer.open()
+        yield writer, found[-1]
+    finally:
+        await writer.close()
 
 
 def open_whole(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from models.lasting import MOST_PER_WINDOW
+
 if TYPE_CHECKING:
     from models.bundle import Manifest, ModeCard
     from models.reference import Learning
@@ -62,7 +64,7 @@ def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
         ),
         *(
             f"- {mode.name}: the state is abnormal from {mode.anomaly_limit:.2f} on "
-            f"and normal again below {mode.normal_limit:.2f}."
+            f"and normal again below {mode.normal_limit:.2f}{_lasting(mode)}."
             for mode in manifest.modes
         ),
         (
@@ -70,6 +72,7 @@ def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
             "instrument's range and its own size."
         ),
         f"- ONNX against the trainer: at most {manifest.parity_max:.1e} of the span.",
+        *_still(manifest),
         "",
         "## Features left out",
         "",
@@ -91,6 +94,25 @@ def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
 
 def _listed(blocks: tuple[int, ...]) -> str:
     return ", ".join(map(str, blocks))
+
+
+def _lasting(mode: ModeCard) -> str:
+    if mode.evidence_limit is None:
+        return ""
+    windows = mode.evidence_limit / MOST_PER_WINDOW
+    return (
+        f"; it is worth a person when it lasts, at twice as much after {windows:.1f} "
+        "windows"
+    )
+
+
+def _still(manifest: Manifest) -> list[str]:
+    """Tell what stood, and how far it may go; a range that is declared says better."""
+    return [
+        f"- {mode.name}: `{name}` never moved; it is abnormal {move:.4g} from there."
+        for mode in manifest.modes
+        for name, move in mode.still.items()
+    ]
 
 
 def _mode(mode: ModeCard) -> str:

@@ -1,7 +1,7 @@
-"""How far a row is from what is normal: two distances, three parts, one number.
+"""How far a row is from what is normal: distances, four parts, one number.
 
 `short` looks at what the tags are now, and at how they fit together now; a broken
-relation shows at once. The other two look at levels and spreads over the window: `t2`
+relation shows at once. The next two look at levels and spreads over the window: `t2`
 along the directions in which normal windows differ, `spe` across them (Jackson and
 Mudholkar 1979, here with every direction by its own variance). Each is a quadratic
 form, and so is their mean: what a feature adds to it can be told exactly.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from models.bundle import OUTPUTS, SCHEMA, Bundle, Manifest, ModeCard, TagUnit
 from models.features import FEATURES_VERSION, tag_of
@@ -51,7 +52,12 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
             still=rows.still[place],
         )
         models.append(model)
-        cards.append(ModeCard(name=name, rows=int(own.sum()), **limit._asdict()))
+        stood = {
+            rows.names[i]: float(rows.floor[place, i])
+            for i in np.flatnonzero(rows.still[place])
+        }
+        count = int(own.sum())
+        cards.append(ModeCard(name=name, rows=count, still=stood, **limit._asdict()))
         healthy = model.answers(rows.values[own]).score <= 1.0
         reference.append(Reference.of(rows.values[own][healthy]))
         usual = {"center": model.center, "scale": model.scale}

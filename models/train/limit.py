@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.bundle import Calibration
-from models.changes import BEFORE_ROWS, RECENT_ROWS, jumps
+from models.changes import RECENT_ROWS, jumps
 from models.lasting import evidence_limit, most_evidence
 from models.train.air import air_of
 from models.train.distance import DistanceModel, Scales, fit_distance
@@ -41,8 +41,10 @@ STATE_PROBABILITY = 2e-3
 NORMAL_QUANTILE = 0.99
 """It ends where 99 of 100 healthy windows are."""
 
+CHANGES_PER_ALARM = 7.0
+"""A change calls nobody: one a day for one false alarm a week …"""
 CHANGE_PROBABILITY = 1e-4
-"""A jump is a change where at most one healthy window of ten thousand has one …"""
+"""… and in no more than one healthy window of ten thousand."""
 
 _WEEK_S = 7 * 86_400.0
 _SMALLEST_PROBABILITY = 1e-7  # further out nobody can extrapolate
@@ -51,6 +53,7 @@ _DOUBT = 1.5  # of a limit from one independent row, as a part of it
 _TYPICAL = 0.9  # quantile of held-out distances that makes them comparable
 _ENOUGH_TO_SUSPECT = 100  # rows; of fewer, none is given up
 _SUSPECT_SPREADS = 6.0  # of the held-out scores' logarithm
+_LEAST_FREE = 0.25  # of the means of a few rows, after those that whitened them
 _STILL_AGAIN = 0.5  # of how far what stood may go
 _MOST_SUSPECTS = 0.25  # of the rows; more of them are the machine's own way
 
@@ -147,7 +150,7 @@ def calibrate(
             seen=_most_seen(scores / raw_limit, state, settings),
             safety_factor=safety_factor,
         ),
-        change_limit=_change_limit(rows, lambda own: fit(own, floor, names), settings),
+        change_limit=_change_limit(model, rows, settings),
         suspect_rows=int(suspects.sum()),
     )
 
@@ -235,24 +238,25 @@ def _most_seen(scores: FloatColumn, state: float, settings: TrainingSettings) ->
 
 
 def _change_limit(
-    rows: FloatTable,
-    fit: Callable[[FloatTable], DistanceModel],
-    settings: TrainingSettings,
+    model: DistanceModel, rows: FloatTable, settings: TrainingSettings
 ) -> float | None:
     """Return where a jump is a change; None where the training is too short to say.
 
-    Each block's jumps are told by a model of the others: many tags, and few rows, look
-    whiter to their own model than what comes after.
+    It happens by chance `CHANGES_PER_ALARM` times as often as a false alarm may, and
+    stays beyond the limit for `RECENT_ROWS`. Rows look whiter to their own model than
+    what comes after, the more directions they were made white in: their number is
+    taken from that of the means.
     """
-    if len(rows) < RECENT_ROWS + BEFORE_ROWS:
+    if not model.weights.short:
         return None
-    count, found = np.arange(len(rows)), np.full(len(rows), np.nan)
-    for block in np.array_split(count, PARTITIONS[0]):
-        model = fit(rows[(count < block[0]) | (count > block[-1])])
-        if not model.forms.short.any():
-            return None
-        found[block] = jumps(model.shift(rows))[block]
+    found = jumps(model.shift(rows))
     found = found[np.isfinite(found)]
-    chance = settings.false_alarms_per_week * RECENT_ROWS * settings.hop_s / _WEEK_S
+    if not len(found):
+        return None
+    changes = CHANGES_PER_ALARM * settings.false_alarms_per_week
+    chance = changes * RECENT_ROWS * settings.hop_s / _WEEK_S
     chance = min(max(chance, _SMALLEST_PROBABILITY), CHANGE_PROBABILITY)
-    return tail_limit(found, chance)
+    means = len(rows) / RECENT_ROWS
+    directions = int(model.forms.short.any(axis=0).sum())
+    free = max(means - directions, _LEAST_FREE * means)
+    return tail_limit(found, chance) * math.sqrt(means / free)

@@ -111,7 +111,7 @@ class Opened:
 
     async def until(self, settled: Callable[[Opened], bool]) -> None:
         """Read until it is so."""
-        async with asyncio.timeout(20), self.source.open(self.numbers) as batches:
+        async with asyncio.timeout(60), self.source.open(self.numbers) as batches:
             await self.take_until(batches, settled)
 
     async def take_until(
@@ -119,7 +119,7 @@ class Opened:
         batches: AsyncIterator[Batch | Gap],
         settled: Callable[[Opened], bool],
     ) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not settled(self):
                 given = await anext(batches)
                 if isinstance(given, Batch):

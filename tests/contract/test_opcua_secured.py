@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from appliance.domain.ports import Clock
     from connectors.opcua.config import OpcuaSettings
 
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 class HastyClock(SystemClock):

@@ -50,7 +50,7 @@ async def all_seen(
     """Take batches until every tag has shown itself; return the last qualities."""
     names = {number: tag for tag, number in numbers.items()}
     seen: dict[str, Quality] = {}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for batch in batches:
             if isinstance(batch, Gap):
                 continue
@@ -74,14 +74,14 @@ async def read_until_lost(
 
 
 async def first_batch(source: Source) -> Batch:
-    async with asyncio.timeout(10), source.open(numbers_of(source)) as batches:
+    async with asyncio.timeout(60), source.open(numbers_of(source)) as batches:
         first = await anext(batches)
         assert not isinstance(first, Gap)
         return first
 
 
 async def consume_badly(source: Source) -> None:
-    async with source.open(numbers_of(source)) as batches, asyncio.timeout(10):
+    async with source.open(numbers_of(source)) as batches, asyncio.timeout(60):
         async for _ in batches:
             raise ZeroDivisionError
 
@@ -107,7 +107,7 @@ async def test_every_tag_shows_itself_good_or_bad(rig: Rig, clock: Clock) -> Non
 async def test_batches_keep_their_promises(rig: Rig, clock: Clock) -> None:
     source = source_of(rig, clock)
     numbers = numbers_of(source)
-    async with source.open(numbers) as batches, asyncio.timeout(10):
+    async with source.open(numbers) as batches, asyncio.timeout(60):
         confirmed: set[str] = set()
         async for batch in batches:
             if isinstance(batch, Gap):
@@ -135,7 +135,7 @@ async def test_a_source_that_is_closed_early_leaves_nothing(
 ) -> None:
     source = source_of(rig, clock)
     before = asyncio.all_tasks()
-    async with source.open(numbers_of(source)) as batches, asyncio.timeout(10):
+    async with source.open(numbers_of(source)) as batches, asyncio.timeout(60):
         await anext(batches)
     left = asyncio.all_tasks() - before
     assert {task for task in left if task.get_name().startswith("source.")} == set()
@@ -159,7 +159,7 @@ async def test_what_ends_ends_without_a_loss(rig: Rig, clock: Clock) -> None:
     if not rig.finite:
         pytest.skip("it never ends")
     source = source_of(rig, clock)
-    async with source.open(numbers_of(source)) as batches, asyncio.timeout(10):
+    async with source.open(numbers_of(source)) as batches, asyncio.timeout(60):
         taken = [each async for each in batches if not isinstance(each, Gap)]
     assert sum(batch.sample_count for batch in taken) > 0
 

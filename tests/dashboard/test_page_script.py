@@ -18,14 +18,14 @@ class Element {
 }
 const elements = { screen: new Element(), state: new Element() };
 const listeners = {}, posted = [], timers = [];
-let nowMs = 0, source;
+let nowMs = 0, stream;
 globalThis.document = {
   getElementById: (name) => elements[name],
   createElement: () => new Element(),
   addEventListener: (name, work) => { listeners[name] = work; },
 };
 globalThis.EventSource = class {
-  constructor(path) { this.path = path; this.on = {}; source = this; }
+  constructor(path) { this.path = path; this.on = {}; stream = this; }
   addEventListener(name, work) { this.on[name] = work; }
 };
 globalThis.fetch = (path, asked) => {
@@ -36,16 +36,16 @@ Object.defineProperty(globalThis, "performance", { value: { now: () => nowMs } }
 """
 STORY = """
 const told = {};
-source.on.frame({ data: JSON.stringify(FRAME) });
-told.path = source.path;
+stream.on.frame({ data: JSON.stringify(FRAME) });
+told.path = stream.path;
 told.words = elements.screen.children.map((line) =>
   line.children.map((span) => [span.textContent, span.style.left, span.style.color]));
 told.live = elements.state.textContent;
 nowMs = 11000; timers.forEach((work) => work());
 told.silent = [elements.state.textContent, elements.screen.className];
-source.on.alive({});
+stream.on.alive({});
 told.again = [elements.state.textContent, elements.screen.className];
-source.onerror();
+stream.onerror();
 told.lost = elements.state.textContent;
 for (const key of ["3", "ArrowDown", "Escape", "Shift", "F5"]) {
   listeners.keydown({ key, preventDefault() {} });

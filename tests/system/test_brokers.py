@@ -190,7 +190,7 @@ async def listening(port: int) -> AsyncIterator[Heard]:
     client.connect("127.0.0.1", port)
     client.loop_start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await ready.wait()
         yield heard
     finally:

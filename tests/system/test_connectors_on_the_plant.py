@@ -94,7 +94,7 @@ async def plant() -> AsyncIterator[Plant]:
     yield Plant(process, ready)
     if process.returncode is None:
         process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await process.wait()
 
 
@@ -105,7 +105,7 @@ async def latest(source: Source) -> tuple[dict[str, float], list[Batch]]:
     values: dict[str, float] = {}
     taken: list[Batch] = []
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         source.open({tag: row for row, tag in enumerate(tags)}) as batches,
     ):
         async for batch in batches:

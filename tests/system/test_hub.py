@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 60.0
 SPEED, FLOW = TagId("P-101/motor/speed"), TagId("P-101/flow")
 
 

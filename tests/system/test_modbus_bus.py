@@ -229,7 +229,7 @@ async def test_two_connections_read_side_by_side() -> None:
     both = asyncio.Barrier(2)
 
     async def wait_for_the_other(*_: object) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await both.wait()
 
     registers = SimData(0, values=[7, 8], datatype=DataType.REGISTERS)

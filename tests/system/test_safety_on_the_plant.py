@@ -162,7 +162,7 @@ def safety(folder: Path) -> tuple[str, ...]:
 
 async def ask(folder: Path, op: str, **args: object) -> Any:  # noqa: ANN401 - msgpack
     """Ask safety; wait until it listens."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 async with connect(folder / "safety.sock", process="test") as link:
@@ -186,14 +186,14 @@ async def until(
 
 
 async def until_lamp(plant: Plant, address: int, *, on: bool) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await plant.lamp(address) is not on:
             await asyncio.sleep(0.02)
 
 
 async def reset_and_start(folder: Path, plant: Plant) -> None:
     await until(folder, lambda s: s["elements"][0]["stop"] == "confirmed")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 assert (await ask(folder, "reset"))["committed"]

@@ -472,7 +472,7 @@ async def mosquitto_with(tmp_path: Path, *lines: str) -> AsyncIterator[int]:
     )
     process = _popen_quietly(MOSQUITTO, "-c", str(conf))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -653,7 +653,7 @@ async def test_the_bytes_written_are_those_on_the_wire(tmp_path: Path) -> None:
             proxied = proxy.sockets[0].getsockname()[1]
             async with syncing(tmp_path, proxied, max_payload_bytes=2_000) as sync:
                 await hub.until_empty()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while counted != sync.status()["counters"]["bytes_written"]:
                     await asyncio.sleep(0.01)
     assert counted > 2_000

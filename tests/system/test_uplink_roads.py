@@ -135,7 +135,7 @@ async def mosquitto(folder: Path, *lines: str) -> AsyncIterator[int]:
     )
     process = start(MOSQUITTO, conf)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 with contextlib.suppress(OSError):
                     socket.create_connection(("127.0.0.1", port), 1).close()

@@ -81,7 +81,7 @@ def terminal_of(folder: Path, *words: str) -> Iterator[Terminal]:
         terminal.tmux("kill-server")
 
 
-def test_a_stop_is_asked_for_in_a_terminal_and_the_night_is_shown_again(
+def test_a_stop_is_asked_for_and_the_night_is_shown_again(
     tmp_path: Path,
 ) -> None:
     session = tmp_path / "night.session"
@@ -92,7 +92,7 @@ def test_a_stop_is_asked_for_in_a_terminal_and_the_night_is_shown_again(
         terminal_of(tmp_path, run_dir, f"--record={session}") as window,
     ):
         window.until("safety armed", "vibration_rms", "good")
-        words = {"3": "no alarm", "4": "safety is ARMED", "5": "answers"}
+        words = {"3": "z shelve", "4": "safety is ARMED", "5": "answers"}
         for key, word in {**words, "8": "everything", "1": "What is wrong"}.items():
             window.press(key)
             window.until(word, "q quit")

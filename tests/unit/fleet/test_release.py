@@ -17,11 +17,13 @@ from fleet.release import Expiry, ReleaseError, ReleaseTree
 from fleet.signing import Keys, SigningError
 from models.bundle import (
     OUTPUTS,
+    SCHEMA,
     Bundle,
     BundleError,
     Calibration,
     Golden,
     Manifest,
+    ModeCard,
     TagUnit,
     write_bundle,
 )
@@ -41,7 +43,7 @@ def make(tmp_path: Path) -> Callable[..., Path]:
     def made(version: str, asset: str = "P-101") -> Path:
         rows = np.ones((2, 1), dtype=np.float32)
         manifest = Manifest(
-            schema=1,
+            schema=SCHEMA,
             asset=asset,
             version=version,
             features_version=FEATURES_VERSION,
@@ -52,14 +54,23 @@ def make(tmp_path: Path) -> Callable[..., Path]:
             hop_s=60.0,
             outputs=OUTPUTS,
             limit=1.0,
-            calibration=Calibration("m", 5, 20, "t", 0.8, 1.1, 2.0),
-            modes=("running",),
+            calibration=Calibration("m", (5,), "t", 0.8, 1.0, 1e-5),
+            detectors=("t2",),
+            modes=(
+                ModeCard(
+                    name="running",
+                    rows=20,
+                    held_out_rows=20,
+                    safety_factor=1.0,
+                    raw_limit=2.0,
+                ),
+            ),
             trained_from=NOW,
             trained_to=NOW,
             rows=20,
             parity_max=0.0,
         )
-        golden = Golden(rows, rows[:, 0], rows[:, 0], rows[:, 0], rows)
+        golden = Golden(rows, np.zeros(2, np.int64), rows[:, 0], rows, rows, rows)
         bundle = Bundle(manifest, version.encode(), golden, "# card\n")
         return write_bundle(tmp_path / "bundles", bundle)
 

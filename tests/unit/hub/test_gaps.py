@@ -38,7 +38,7 @@ class GapsOnly:
 
 async def told(recorder: GapRecorder, store: GapsOnly) -> None:
     """Let it work until it has tried to commit once, and told."""
-    async with asyncio.timeout(5), alongside(recorder.run(), name="test.gaps"):
+    async with asyncio.timeout(60), alongside(recorder.run(), name="test.gaps"):
         await store.flushed.wait()
         await asyncio.sleep(0)
 

@@ -88,7 +88,7 @@ async def test_tags_get_our_numbers_and_our_own_ones_are_left_out(
             [1, 4], [1.0, 55.0], source_time_ns=5, receive_time_ns=6, group="scan"
         )
         safety.server.publish_batch(message_of(batch))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             got = await anext(batches)
     assert got.tag.tolist() == [77]
     assert got.value.tolist() == [1.0]
@@ -107,7 +107,7 @@ async def test_missed_events_are_fetched_and_new_ones_handed_on(tmp_path: Path) 
         safety.server.publish_batch(
             message_of(batch_of([1], [0.0], source_time_ns=0, receive_time_ns=0))
         )
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await anext(batches)
     assert hub.events[-1] == (4, "journal-1")
 
@@ -126,7 +126,7 @@ async def test_a_process_that_goes_is_unavailable(tmp_path: Path) -> None:
     async def read_on() -> None:
         async with safety.serving() as serving:
             async with hub.source.open({}) as batches:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     async for _ in batches:
                         pytest.fail("nothing was sent")
             del serving
@@ -169,7 +169,7 @@ async def test_a_batch_with_a_tag_that_was_not_announced_ends_the_link(
         async with hub.source.open({}) as batches:
             strange = batch_of([9], [1.0], source_time_ns=0, receive_time_ns=0)
             safety.server.publish_batch(message_of(strange))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await anext(batches)
 
     async with safety.serving():

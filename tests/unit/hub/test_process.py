@@ -149,7 +149,7 @@ class Plant:
     async def link(
         self, *subscribe: str, process: str = "test"
     ) -> AsyncIterator[LinkClient]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.socket.exists():
                 await asyncio.sleep(0.01)
         async with connect(self.socket, process=process, subscribe=subscribe) as link:
@@ -164,7 +164,7 @@ def plant(tmp_path: Path) -> Plant:
 async def until(
     link: LinkClient, op: str, well: Callable[[Any], bool], **args: object
 ) -> Any:  # noqa: ANN401 - msgpack
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             answer = await link.request(op, **args)
             if well(answer):
@@ -268,7 +268,7 @@ async def test_a_model_is_activated_by_an_event_on_record(plant: Plant) -> None:
 
 
 async def committed(link: LinkClient, kind: str) -> EventMessage:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for news in link.messages():
             match news:
                 case EventMessage(pending=False) if news.kind == kind:
@@ -299,7 +299,7 @@ def derived(link: LinkClient, score: float, *, group: str | None = None) -> Any:
 
 
 async def next_batch(link: LinkClient, group: str) -> BatchMessage:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for news in link.messages():
             if isinstance(news, BatchMessage) and news.group == group:
                 return news
@@ -333,7 +333,7 @@ async def window_status(plant: Plant) -> dict[str, Any]:
 async def refused(link: LinkClient, message: BatchMessage) -> None:
     """Send, and wait until the hub closes the link."""
     await link.send_batch(message)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await link.request("status")
 
 
@@ -401,7 +401,7 @@ async def test_safety_is_one_more_source_and_hears_model_demands(
                 ),
             )
             async with plant.link(process="inference") as inference:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while len(safety.demands) < 2:
                         await inference.send_batch(derived(inference, 7.5))
                         await asyncio.sleep(0.05)
@@ -459,6 +459,6 @@ async def test_systemd_is_told_that_the_hub_lives(
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
         async with plant.hub(), plant.link():
             loop = asyncio.get_running_loop()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 words = [await loop.sock_recv(systemd, 99) for _ in range(3)]
     assert words == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]

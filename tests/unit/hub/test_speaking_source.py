@@ -118,7 +118,7 @@ async def hub(folder: Path) -> AsyncIterator[LinkClient]:
     config, problems = check_text(TOML)
     assert config is not None, problems
     work = run(config, state_dir=folder, run_dir=folder, clock=HastyClock())
-    async with alongside(work, name="test.hub"), asyncio.timeout(20):
+    async with alongside(work, name="test.hub"), asyncio.timeout(60):
         while not (folder / "hub.sock").exists():
             await asyncio.sleep(0.01)
         async with connect(folder / "hub.sock", process="test") as link:

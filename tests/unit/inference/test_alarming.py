@@ -80,3 +80,29 @@ def test_every_alarm_lies_in_an_abnormal_state(
     times = [i for i, each in enumerate(found) if each.alarm]
     assert all(found[i].anomaly and scores[i] > LIMITS.alarm for i in times)
     assert all(b - a >= 4 for a, b in pairwise(times))
+
+
+def lasting(*, evidence: float = 2.0) -> Alarming:
+    limits = Limits(alarm=1.0, anomaly=0.6, normal=0.4, evidence=evidence)
+    return Alarming(limits, on_delay_s=0.0, cool_down_s=0.0, window_s=2.0)
+
+
+def test_a_state_that_lasts_is_an_alarm_below_the_alarms_limit() -> None:
+    alarms = [s.alarm for s in followed(lasting(), *[0.9] * 12)]
+    assert alarms.index(True) == 4  # 0.625 a second: more than 2 after four of them
+    assert alarms.count(True) == 1
+
+
+def test_a_state_that_comes_and_goes_is_none() -> None:
+    assert not any(each.alarm for each in followed(lasting(), *[0.9, 0.2, 0.2] * 40))
+
+
+def test_evidence_is_gathered_anew_after_an_alarm() -> None:
+    scores = [0.9] * 8 + [0.5] + [0.9] * 8
+    alarms = [s.alarm for s in followed(lasting(), *scores)]
+    assert [i for i, each in enumerate(alarms) if each] == [4, 12]
+
+
+def test_what_is_past_raises_no_alarm_though_its_evidence_is_still_there() -> None:
+    track = lasting(evidence=1.0)
+    assert not any(s.alarm for s in followed(track, 0.2, 0.9, 0.59, 0.59))

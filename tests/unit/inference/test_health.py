@@ -159,3 +159,25 @@ def test_a_clock_that_steps_back_restarts_the_delay() -> None:
     assert not track.observe(50 * S, verdict(2.0), life_h=0.1).anomaly
     assert not track.observe(52 * S, verdict(2.0), life_h=0.2).anomaly
     assert track.observe(53 * S, verdict(2.0), life_h=0.3).anomaly
+
+
+def test_a_score_that_stays_a_little_too_high_is_an_anomaly_in_the_end() -> None:
+    eager = Verdict(0.9, limit=1.0, anomaly_limit=0.6, evidence_limit=2.0)
+    usual = Verdict(0.3, limit=1.0, anomaly_limit=0.6, evidence_limit=2.0)
+    track = HealthTrack("P-1", limit=1.0, on_delay_s=3.0, window_s=2.0)
+
+    def states(*verdicts: Verdict, since: int) -> list[bool]:
+        return [
+            track.observe((since + i) * S, each, life_h=0.0).anomaly
+            for i, each in enumerate(verdicts)
+        ]
+
+    assert states(*[eager] * 6, since=0) == [False] * 4 + [True] * 2
+    assert states(*[usual] * 4, since=6) == [True] * 3 + [False]
+    assert states(*[eager, usual, usual] * 10, since=10) == [False] * 30
+
+
+def test_without_a_limit_for_evidence_none_counts() -> None:
+    track = HealthTrack("P-1", limit=1.0, window_s=2.0)
+    eager = Verdict(0.9, limit=1.0, anomaly_limit=0.6)
+    assert not any(track.observe(i * S, eager, life_h=0.0).anomaly for i in range(100))

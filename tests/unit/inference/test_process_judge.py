@@ -363,7 +363,7 @@ class FakeHub:
 
     async def run_plant(self, well: Callable[[], bool]) -> None:
         """Let the plant run until something has come of it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not well():
                 self.clock.time_ns += S // 5
                 self.server.publish_batch(message_of(plant(self.clock.time_ns)))
@@ -499,7 +499,7 @@ async def test_a_hub_without_our_tags_is_not_ours(
 ) -> None:
     hub = FakeHub(tmp_path / "hub.sock", RacingClock(), entries=())
     async with hub.serving(), inference(state, hub):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while "does not know the tag" not in caplog.text:
                 await asyncio.sleep(0.005)
 

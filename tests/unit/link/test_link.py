@@ -50,7 +50,7 @@ async def serving(
 
 
 async def until_peers(server: LinkServer, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while server.counters["peers"] != count:
             await asyncio.sleep(0)
 
@@ -203,7 +203,7 @@ async def test_a_hostile_process_cannot_shut_out_the_others(tmp_path: Path) -> N
         for _ in range(40):
             _reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
             writers.append(writer)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while server.counters["peers_refused"] < 40 - limit:
                 await asyncio.sleep(0)
         assert server.counters["peers"] == limit

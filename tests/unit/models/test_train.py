@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 
 from models.bundle import OUTPUTS, read_bundle
+from models.changes import jumps
 from models.features import FeatureTable, write_table
 from models.train.__main__ import main
 from models.train.distance import Scales, fit_distance
@@ -149,12 +150,41 @@ def test_too_few_rows_are_refused(
         learn(make_table(MIN_ROWS - 1), settings)
 
 
-def test_a_table_of_constants_is_refused(
+def test_a_table_of_constants_is_judged_by_how_far_they_move(
     make_table: MakeTable, settings: TrainingSettings
 ) -> None:
     table = make_table(20)
+    stood = replace(table, values=np.ones_like(table.values))
+    bundle = learn(stood, settings)
+    (card,) = bundle.manifest.modes
+    assert card.still["P-1/speed:mean"] == pytest.approx(18.0)  # 1 % of its range
+    assert "`P-1/speed:mean` never moved" in bundle.card
+    assert "P-1/speed:last" in bundle.manifest.dropped
+    assert scores(bundle, stood).max() == 0.0
+    step = with_column(stood, "P-1/speed:mean", np.full(20, 6.0))
+    assert scores(bundle, step).max() < card.normal_limit
+    moved = with_column(stood, "P-1/speed:mean", np.full(20, 37.0))
+    assert scores(bundle, moved) == pytest.approx(2.0)
+
+
+def test_a_tag_that_stood_counts_beside_those_that_move(
+    make_table: MakeTable, settings: TrainingSettings
+) -> None:
+    table = with_column(make_table(40), "P-1/pressure:mean", np.full(40, 6.0))
+    bundle = learn(_rows(table, slice(0, 22)), settings)
+    later = _rows(table, slice(22, None))
+    usual = scores(bundle, later)
+    moved = scores(bundle, with_column(later, "P-1/pressure:mean", np.full(18, 6.2)))
+    assert moved == pytest.approx(np.hypot(usual, 0.2 / 0.16), rel=1e-4)
+
+
+def test_nothing_is_learned_of_what_drifts_and_is_too_short(
+    make_table: MakeTable, settings: TrainingSettings
+) -> None:
+    table = make_table(20)
+    drifting = 1e4 * np.arange(1.0, 21.0)[:, None] * np.ones_like(table.values)
     with pytest.raises(TrainingError, match="no feature is left"):
-        learn(replace(table, values=np.ones_like(table.values)), settings)
+        learn(replace(table, values=drifting), settings)
 
 
 def test_a_tiny_spread_is_not_believed(
@@ -227,6 +257,21 @@ def test_the_state_begins_below_an_alarms_limit_and_ends_lower_still() -> None:
         assert 0.0 < limit.normal_limit <= limit.anomaly_limit <= 1.0
 
 
+def test_changes_by_chance_are_as_rare_as_the_budget_says() -> None:
+    def limit(budget: float) -> float:
+        table = np.random.default_rng(0).normal(size=(400, len(COLUMNS)))
+        told = TrainingSettings("P-1", (), 1.0, 1.0, false_alarms_per_week=budget)
+        found = calibrate(table, np.zeros(len(COLUMNS)), COLUMNS, told)
+        model, change = found[0], found[1].change_limit
+        assert change is not None
+        later = np.random.default_rng(1).normal(size=(20_000, len(COLUMNS)))
+        seen = jumps(model.shift(later))
+        assert (seen > change).mean() < 1e-3
+        return change
+
+    assert limit(0.01) > limit(1.0)
+
+
 def test_the_score_is_one_at_the_limit_and_grows_in_proportion() -> None:
     _, model, _ = drawn()
     way = np.array([[1.0, -2.0, 0.5, 0.0, 3.0]])
@@ -250,7 +295,7 @@ def test_short_looks_at_the_last_values_and_the_others_at_the_window() -> None:
     now = model.answers(model.center + np.array([[0, 0, 9.0, 0, 0]])).detectors[0]
     level = model.answers(model.center + np.array([[9.0, 0, 0, 0, 0]])).detectors[0]
     assert now[0] > 1.0
-    assert now[1:] == pytest.approx([0.0, 0.0])
+    assert now[1:] == pytest.approx([0.0, 0.0, 0.0])
     assert level[0] == pytest.approx(0.0)
     assert level[1:].max() > 1.0
 
@@ -313,7 +358,7 @@ def test_the_graph_says_what_the_trainer_says(bundle: Bundle) -> None:
     }
     answers = session.run(None, asked)
     shapes = [each.shape for each in answers]
-    assert shapes == [(7,), (7, 3), (7, count), (7, count)]
+    assert shapes == [(7,), (7, 4), (7, count), (7, count)]
 
 
 @pytest.mark.parametrize("modes", [1, 2])

@@ -152,7 +152,7 @@ async def test_a_full_disk_keeps_events_in_memory_and_says_so(
         assert journal.trouble == ""
         disk.full = True
         journal.append(event(), {})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not troubles:
                 await asyncio.sleep(0)
         assert journal.epoch

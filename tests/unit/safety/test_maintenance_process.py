@@ -99,7 +99,7 @@ async def living(
         )
         process = tasks.create_task(work, name="safety")
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (folder / "safety.sock").exists():
                     await asyncio.sleep(0)
                 async with connect(folder / "safety.sock", process="test") as link:

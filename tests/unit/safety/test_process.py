@@ -98,7 +98,7 @@ async def living(config: Config, folder: Path) -> AsyncIterator[LinkClient]:
         work = run(config, state_dir=folder, run_dir=folder, clock=SystemClock())
         process = tasks.create_task(work, name="safety")
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (folder / "safety.sock").exists():
                     await asyncio.sleep(0)
                 async with connect(folder / "safety.sock", process="test") as link:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -279,6 +279,7 @@ def test_constants_take_at_most_a_fifth_of_a_byte_when_twenty_tags_share_times()
 
 
 @given(st.binary(max_size=60), st.integers(0, 50))
+@example(b"\x01\x80\x80\x80\x80\rV", 0).via("a dictionary of 26 GiB")
 def test_hostile_bytes_are_refused_and_nothing_else(content: bytes, rows: int) -> None:
     codec = Codec()
     time_ns = np.zeros(rows, np.int64)

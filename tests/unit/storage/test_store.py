@@ -281,7 +281,7 @@ async def test_the_loop_commits_every_period_and_folds(
 
 
 async def _one_turn(clock: Standing) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         before = clock.slept
         while clock.slept == 0 or clock.woken.is_set():
             await asyncio.sleep(0)
@@ -414,7 +414,7 @@ async def test_a_damaged_chunk_is_not_merged_and_the_others_are(
         for minute in [0, 1, 65, 66, 150]:
             store.append(batch(20, start_ns=START_NS + minute * 60 * 10**9))
             await store.flush()
-            await store._upkeep.fold()
+            await store._rounds.upkeep.fold()
         connection = sqlite3.connect(path)
         with connection:
             connection.execute("UPDATE chunk SET content = x'00' WHERE id = 1")

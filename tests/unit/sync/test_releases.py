@@ -39,7 +39,7 @@ class Turns(SystemClock):
         self.go.clear()
 
     async def next(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.turn.wait()
         self.turn.clear()
 
@@ -140,7 +140,7 @@ async def test_the_process_looks_even_without_an_uplink(
     )
     work = run(config, state_dir=tmp_path, run_dir=tmp_path, clock=SystemClock())
     async with alongside(work, name="test.sync"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not looked.exists():
                 await asyncio.sleep(0.01)
     assert looked.read_text() == str(config.file)
@@ -154,7 +154,7 @@ def touching(path: Path, config: Path) -> tuple[str, ...]:
 async def test_a_configuration_from_nowhere_has_no_children(tmp_path: Path) -> None:
     site = SiteSettings(id="plant-1", gateway="gw-1")
     config = Config(site=site, updates=SETTINGS)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await run(config, state_dir=tmp_path, run_dir=tmp_path, clock=SystemClock())
 
 
