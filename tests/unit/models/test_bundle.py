@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -172,7 +172,7 @@ def test_golden_vectors_that_do_not_fit_are_refused(
     name: str, array: np.ndarray
 ) -> None:
     table, column = np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
-    arrays = {"features": table, "score": column, "detectors": table}
+    arrays: dict[str, Any] = {"features": table, "score": column, "detectors": table}
     arrays |= {"mode": np.zeros(2, np.int64), "contributions": table, "shift": table}
     Golden(**arrays)
     arrays[name] = array
