@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
 from contextlib import asynccontextmanager
 from datetime import UTC
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 from appliance.dashboard.actions import ACTIONS
 from appliance.dashboard.app import Dashboard
@@ -21,6 +21,9 @@ from appliance.runtime.tasks import companions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from websockets.asyncio.client import ClientConnection
 
     from tests.dashboard.conftest import Gateway
 
@@ -205,23 +208,78 @@ async def test_a_port_that_is_taken_is_said_at_once(gateway: Gateway) -> None:
         assert not words
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-@pytest.mark.timeout(150)
-async def test_a_real_browser_draws_the_page(plant: Gateway) -> None:
+class Browser:
+    """A headless Chromium, asked by its DevTools protocol."""
+
+    def __init__(self, link: ClientConnection) -> None:
+        self._link = link
+        self._asked = 0
+        self._session: dict[str, str] = {}
+
+    async def attach(self) -> None:
+        """Speak with the one page from now on."""
+        targets = await self.ask("Target.getTargets")
+        (page,) = [t for t in targets["targetInfos"] if t["type"] == "page"]
+        where = {"targetId": page["targetId"], "flatten": True}
+        attached = await self.ask("Target.attachToTarget", where)
+        self._session = {"sessionId": attached["sessionId"]}
+
+    async def ask(self, method: str, params: object = None) -> dict[str, Any]:
+        """Return the result of one command."""
+        self._asked += 1
+        words = {"id": self._asked, "method": method, "params": params or {}}
+        await self._link.send(json.dumps(words | self._session))
+        while True:
+            told = json.loads(await self._link.recv())
+            if told.get("id") == self._asked:
+                found: dict[str, Any] = told["result"]
+                return found
+
+    async def text(self) -> str:
+        """Return what a person reads on the page."""
+        given = {"expression": "document.body.innerText"}
+        found = await self.ask("Runtime.evaluate", given)
+        return str(found["result"].get("value", ""))
+
+
+@asynccontextmanager
+async def browser_at(url: str, folder: Path) -> AsyncIterator[Browser]:
     assert BROWSER is not None
-    async with mirror_of(plant) as mirror:
-        shown = await asyncio.create_subprocess_exec(
-            BROWSER, "--headless", "--no-sandbox", "--disable-gpu",
-            "--virtual-time-budget=8000", "--dump-dom",
-            f"http://127.0.0.1:{mirror.port}/",
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            async with asyncio.timeout(120.0):
-                page, _ = await shown.communicate()
-        finally:
-            if shown.returncode is None:
-                shown.kill()
-                await shown.wait()
-    text = re.sub(r"<[^>]+>", "", page.decode())
-    assert "safety armed" in text
+    process = await asyncio.create_subprocess_exec(
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+        "--disable-dev-shm-usage", "--remote-debugging-port=0",
+        f"--user-data-dir={folder}", url,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        line = b""
+        while b"DevTools listening on " not in line:
+            line = await process.stderr.readline()
+            assert line, "the browser did not start"
+        where = line.decode().partition("listening on ")[2].strip()
+        async with connect(where, max_size=None, proxy=None) as link:
+            browser = Browser(link)
+            await browser.attach()
+            yield browser
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+async def test_a_real_browser_draws_the_page_and_asks_nobody_else(
+    plant: Gateway, tmp_path: Path
+) -> None:
+    async with (
+        asyncio.timeout(120.0),
+        mirror_of(plant) as mirror,
+        browser_at(f"http://127.0.0.1:{mirror.port}/", tmp_path) as browser,
+    ):
+        while "safety armed" not in await browser.text():
+            await asyncio.sleep(0.1)
+        loaded = "performance.getEntriesByType('resource').map(e => e.name).join(' ')"
+        given = await browser.ask("Runtime.evaluate", {"expression": loaded})
+        places = given["result"]["value"].split()
+    assert places
+    assert all(each.startswith(f"http://127.0.0.1:{mirror.port}/") for each in places)
