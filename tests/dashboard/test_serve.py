@@ -218,28 +218,31 @@ class Browser:
 
     async def attach(self) -> None:
         """Speak with the one page from now on."""
-        targets = await self.ask("Target.getTargets")
-        (page,) = [t for t in targets["targetInfos"] if t["type"] == "page"]
+        pages: list[dict[str, str]] = []
+        while not pages:
+            targets = await self.ask("Target.getTargets")
+            pages = [t for t in targets["targetInfos"] if t["type"] == "page"]
+        page = pages[0]
         where = {"targetId": page["targetId"], "flatten": True}
         attached = await self.ask("Target.attachToTarget", where)
         self._session = {"sessionId": attached["sessionId"]}
 
     async def ask(self, method: str, params: object = None) -> dict[str, Any]:
-        """Return the result of one command."""
+        """Return the result of one command; nothing while the page is on its way."""
         self._asked += 1
         words = {"id": self._asked, "method": method, "params": params or {}}
         await self._link.send(json.dumps(words | self._session))
         while True:
             told = json.loads(await self._link.recv())
             if told.get("id") == self._asked:
-                found: dict[str, Any] = told["result"]
+                found: dict[str, Any] = told.get("result", {})
                 return found
 
     async def text(self) -> str:
         """Return what a person reads on the page."""
         given = {"expression": "document.body.innerText"}
         found = await self.ask("Runtime.evaluate", given)
-        return str(found["result"].get("value", ""))
+        return str(found.get("result", {}).get("value", ""))
 
 
 @asynccontextmanager

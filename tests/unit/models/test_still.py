@@ -32,7 +32,7 @@ def test_one_step_of_a_declared_instrument_is_far_within() -> None:
 
 
 def test_last_bits_are_no_move() -> None:
-    column = 6.1 + 1e-15 * np.arange(10)
+    column = np.full(10, 6.1) + np.linspace(0.0, 9e-15, 10)
     assert never_moved(column)
     column[3] = 6.2
     assert not never_moved(column)
