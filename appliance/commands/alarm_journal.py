@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEX_DIGITS = 64
+_UNITS = {"Rate": "s", "MaximumActiveState": "ms", "MaximumUnAck": "ms"}
+"""Of the figures that are no counts; those of AlarmMetricsType are Part 9's."""
 _LISTS = ("top_10", "priority_pct", "chattering", "stale")
 
 
@@ -61,8 +63,12 @@ def run_kpi(args: argparse.Namespace) -> int:
     if args.json:
         say_json(figures)
         return EXIT_WELL
-    plain = [(name, value) for name, value in figures.items() if name not in _LISTS]
-    say(table(("FIGURE", "VALUE"), plain))
+    plain = [
+        (name, value, _UNITS.get(name, ""))
+        for name, value in figures.items()
+        if name not in _LISTS
+    ]
+    say(table(("FIGURE", "VALUE", "UNIT"), plain))
     say()
     shares = [(name, f"{pct} %") for name, pct in figures["priority_pct"].items()]
     say(table(("PRIORITY", "SHARE"), shares))
