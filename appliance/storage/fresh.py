@@ -10,7 +10,7 @@ import sqlite3
 import uuid
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -45,7 +45,7 @@ from appliance.storage.wreck import Wreck
 from appliance.wire.outbox import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from appliance.domain.tag import Tag
@@ -64,6 +64,8 @@ _QUOTA_BYTES = 2**40  # retention, not the rescue, brings it under its quota
 _SPARE_NUMBERS = 2**20
 """More numbers than a lost write-ahead log can have given."""
 _EPOCH_UNKNOWN = 2**40
+_HIGHEST = 2**48
+"""What no stream ever reaches: a higher number is noise from a broken page."""
 
 
 class Owed(msgspec.Struct):
@@ -75,6 +77,8 @@ class Owed(msgspec.Struct):
     """The number before the first one that the fresh buffer gives."""
     given: dict[str, int] = msgspec.field(default_factory=dict)
     """The last number that the wreck knows of."""
+    enqueued: dict[str, int] = msgspec.field(default_factory=dict)
+    """How many rows were counted; usually the last number, too."""
     new_epoch: bool = False
     from_ns: int = 0
     to_ns: int = 0
@@ -167,8 +171,8 @@ def _account(
     meta = wreck.one(
         "SELECT epoch, created_ns, last_commit_ns, clean_shutdown FROM meta"
     )
-    numbers = dict(wreck.every("sqlite_sequence"))
-    counters = dict(wreck.every("counter"))
+    numbers = _numbers_in(wreck.every("sqlite_sequence"))
+    counters = _numbers_in(wreck.every("counter"))
     known = meta is not None and bool(counters) and bool(numbers)
     epoch = str(uuid.uuid4())
     if memory is not None:
@@ -193,6 +197,15 @@ def _account(
         )
     target.execute("INSERT INTO derived VALUES (1)")
     return owed
+
+
+def _numbers_in(rows: Iterable[tuple[Any, ...]]) -> dict[str, int]:
+    """Return what is a name with a number among rows of a broken table."""
+    return {
+        name: number
+        for name, number in rows
+        if isinstance(name, str) and isinstance(number, int)
+    }
 
 
 def _count(target: sqlite3.Connection, counters: Mapping[str, int], owed: Owed) -> None:
@@ -225,11 +238,13 @@ def _number(
     """Go on beyond every number that can have been given in this epoch."""
     table = f"outbox_{stream}"
     (highest,) = wreck.one(f"SELECT max(seq) FROM {table}") or (None,)  # noqa: S608 - a closed enum
-    owed.given[stream] = max(numbers.get(table, 0), highest or 0)
+    known = (numbers.get(table, 0), highest or 0)
+    owed.given[stream] = max((n for n in known if n <= _HIGHEST), default=0)
     if owed.new_epoch and highest is None and table in wreck.tables:
         owed.last[stream] = _EPOCH_UNKNOWN
         return
     enqueued = counters.get(outbox_counter(stream, ENQUEUED), 0)
+    owed.enqueued[stream] = enqueued
     last = max(owed.given[stream], enqueued)
     owed.last[stream] = last + (_SPARE_NUMBERS if spare else 0)
 

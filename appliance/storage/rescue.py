@@ -34,6 +34,7 @@ from appliance.storage.records import (
     record_gap,
 )
 from appliance.storage.wreck import FIRST
+from appliance.wire.outbox import Stream
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from appliance.storage.debts import Debt
     from appliance.storage.finds import Found
-    from appliance.wire.outbox import Stream
 
 _SHIFT = 2**40
 """Rows of a wreck get numbers before all others: retention takes the oldest first."""
@@ -59,7 +59,7 @@ def merge(connection: sqlite3.Connection, debt: Debt, found: Found) -> Counter[s
     if stream is not None:
         _merge_rows(connection, stream, found, owed, counted)
     elif debt.table == "event":
-        _merge_events(connection, found, counted)
+        _merge_events(connection, found, owed, counted)
     elif found.rows or found.blocks:
         keep_reserve(connection)
         _merge_samples(connection, debt, found, counted)
@@ -80,7 +80,10 @@ def _merge_rows(
     owed: Owed,
     counted: Counter[str],
 ) -> None:
-    there = [r for r in found.rows if insert_row(connection, f"outbox_{stream}", r)]
+    # A number beyond all that were given is noise: it would be given a second time.
+    rows = [row for row in found.rows if 1 <= row[0] <= owed.last[stream]]
+    owed.problems += len(found.rows) - len(rows)
+    there = [r for r in rows if insert_row(connection, f"outbox_{stream}", r)]
     owed.merged += len(there)
     again = min(len(there), owed.rows.get(stream, 0))
     owed.rows[stream] = owed.rows.get(stream, 0) - again
@@ -91,10 +94,12 @@ def _merge_rows(
 
 
 def _merge_events(
-    connection: sqlite3.Connection, found: Found, counted: Counter[str]
+    connection: sqlite3.Connection, found: Found, owed: Owed, counted: Counter[str]
 ) -> None:
     for row in found.rows:
-        if insert_row(connection, "event", row):
+        if not 1 <= row[0] <= owed.last[Stream.EVENT]:
+            owed.problems += 1
+        elif insert_row(connection, "event", row):
             counted[EVENT_BYTES] += len(row[-1]) + ROW_BYTES
 
 
@@ -172,18 +177,23 @@ def _holes(
 ) -> Iterator[tuple[int, int]]:
     """Yield (first, through) of the numbers that were given and are not there.
 
-    Where it is not known what was delivered, some that were may be among them.
+    Where it is not known what was delivered, some that were may be among them: a
+    number that is told once too often is settled already, one that is not told
+    would be waited for for ever.
     """
     last = owed.last[stream]
     given = min(owed.given[stream], last)
+    sure = not owed.new_epoch and given == owed.enqueued.get(stream)
     if not numbers:
         if last > given or missing:
-            yield max(1, given - missing + 1), last
+            yield max(1, given - missing + 1) if sure or not missing else 1, last
         return
     inside = [(a + 1, b - 1) for a, b in pairwise(numbers) if b > a + 1]
-    before = missing - max(0, given - numbers[-1])
-    before -= sum(through - first + 1 for first, through in inside)
-    first = 1 if owed.new_epoch else max(1, numbers[0] - before)
+    before = missing - sum(through - first + 1 for first, through in inside)
+    if sure:
+        first = max(1, numbers[0] - before + max(0, given - numbers[-1]))
+    else:
+        first = 1 if owed.new_epoch or before > 0 else numbers[0]
     if first < numbers[0]:
         yield first, numbers[0] - 1
     yield from inside

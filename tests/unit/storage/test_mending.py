@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from operator import methodcaller
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 START_NS = 1_700_000_000 * 10**9
 TAGS = [Tag(TagId(f"P-101/t{n}"), "mm/s", 0.0, 10.0, "") for n in range(50)]
 ROUND = 40
+NUMBERS_MAX = 100_000
+BOTH = """
+UPDATE outbox_summary SET content = x'00' WHERE seq < 30 OR seq = 60;
+UPDATE outbox_summary SET seq = 6655 WHERE seq = 60
+"""
 
 
 async def fill(
@@ -154,6 +160,64 @@ async def test_a_salvage_brings_back_all_of_a_file_that_is_only_suspected(
         assert len(reader.events()) == 27
         assert reader.gaps() == ()
         assert sum(len(reader.columns(tag.id)) for tag in TAGS) == 27 * 2000
+
+
+async def numbers_after_noise(
+    store: BufferStore, batch: MakeBatch, event: MakeEvent, path: Path, noise: str
+) -> list[int]:
+    """Spoil row numbers of the summaries, salvage, and go on; return what is told."""
+    await store.register(TAGS)
+    await fill(store, batch, event, range(20))
+    await store.outbox_ack(store.epoch, Stream.SUMMARY, 7)
+    for each in noise.split(";"):
+        await store._disk.change(methodcaller("execute", each))
+    await store._disk.condemn("a test says so", 0)
+    await fill(store, batch, event, range(20, 22))
+    await store.salvage()
+    await store.flush()
+    rows = await store.outbox_read(Stream.SUMMARY, 0, 1)
+    assert rows
+    with open_reader(path) as reader:
+        gaps = [gap for gap in reader.gaps() if gap.what == Stream.SUMMARY]
+        assert all(gap.through < NUMBERS_MAX for gap in gaps)
+        told = {n for gap in gaps for n in range(gap.first, gap.through + 1)}
+        sql = "SELECT seq FROM outbox_summary"
+        told |= {row[0] for row in reader._connection.execute(sql)}
+    return sorted(told)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "UPDATE outbox_summary SET seq = 6655, content = x'00' WHERE seq = 60",
+        "UPDATE outbox_summary SET seq = seq + 6000, content = x'00' WHERE seq > 10",
+        "UPDATE outbox_summary SET seq = seq + 6000 WHERE seq > 50",
+        "UPDATE outbox_summary SET seq = seq + 6000, content = x'00'",
+        BOTH,
+        "DELETE FROM outbox_summary WHERE seq < 30",
+        "UPDATE sqlite_sequence SET seq = 9000 WHERE name = 'outbox_summary'",
+        "UPDATE sqlite_sequence SET seq = 4 WHERE name = 'outbox_summary'",
+        "DELETE FROM sqlite_sequence",
+    ],
+)
+async def test_no_number_of_a_stream_is_left_out_where_noise_stands_for_one(
+    *, opened: Opening, batch: MakeBatch, event: MakeEvent, path: Path, noise: str
+) -> None:
+    async with opened() as store:
+        told = await numbers_after_noise(store, batch, event, path, noise)
+        assert conserved(store.counters())
+    assert set(range(8, told[-1] + 1)) <= set(told), "or the cloud would wait"
+    assert verify(path) == ()
+
+
+async def test_a_number_out_of_all_bounds_is_not_gone_on_from(
+    opened: Opening, batch: MakeBatch, event: MakeEvent, path: Path
+) -> None:
+    noise = "UPDATE outbox_summary SET seq = seq << 55, content = x'00' WHERE seq = 60"
+    async with opened() as store:
+        told = await numbers_after_noise(store, batch, event, path, noise)
+    assert told == list(range(8, 67))
+    assert verify(path) == ()
 
 
 async def test_a_salvage_that_is_cut_short_goes_on_at_the_next_start(
