@@ -1,7 +1,8 @@
 """The window: what it costs on a real terminal, and that its end costs safety nothing.
 
-    python -m benchmarks.dashboard [--quick] [--json FILE]
+    python -m benchmarks.dashboard [--quick] [--json FILE] [--only PART]… [--ends N]
 
+Its parts are load, wide, slow and kills; each says on stderr how far it is.
 The program runs on a terminal of its own (a pty of 120 by 40, truecolor), on a hub that
 this benchmark plays: 500 tags at 10 Hz, then 10 000 tags at 1 Hz. Beside it runs the
 least that anybody would do: a program that takes the same link and counts. Then a real
@@ -40,17 +41,12 @@ from appliance.runtime.tasks import companions
 from appliance.wire.batches import message_of
 from appliance.wire.messages import TagEntry
 from benchmarks.support.neighbours import program
-from benchmarks.trip_response import (
-    LOOP_PRIORITY,
-    PLC_PRIORITY,
-    Memory,
-    Ours,
-    Plc,
-    ask_for_realtime,
-)
+from benchmarks.trip.plc import Memory, Plc
+from benchmarks.trip.realtime import LOOP_PRIORITY, PLC_PRIORITY, ask_for_realtime
+from benchmarks.trip.subjects import Ours
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
 COLUMNS, LINES = 120, 40
 WARM_S = 6.0
@@ -61,6 +57,7 @@ CPU_TARGET_PCT, KEY_TARGET_MS, BYTES_TARGET = 25.0, 250.0, 60_000.0
 SLOW_BYTES_S, SLOW_S = 2400, 20.0
 SCAN_S, LOST_S, HANG_S = 0.010, 1.0, 0.3
 """A scan's period; what would be as good as a stopped scan; how long a window hangs."""
+ENDS_WITHIN_S = 600.0
 READ_REGISTERS = 4
 _COUNTER = """
 import asyncio, sys
@@ -243,7 +240,7 @@ async def watched(
     ]  # fmt: skip
 
 
-async def slow(tags: int, rate_hz: float) -> Figure:
+async def slow(tags: int, rate_hz: float) -> list[Figure]:
     """Measure what a window sends that was told to spare the line."""
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder)
@@ -259,7 +256,7 @@ async def slow(tags: int, rate_hz: float) -> Figure:
                 told = (terminal.received - before) / SLOW_S
     name = f"{tags} tags at {rate_hz:g} Hz: bytes/s where the line bears {SLOW_BYTES_S}"
     most = 1.5 * SLOW_BYTES_S  # a frame that was begun is sent whole
-    return Figure(name, told, None, "", f"< {most:g}", told < most)
+    return [Figure(name, told, None, "", f"< {most:g}", told < most)]
 
 
 class Noting(Memory):
@@ -284,7 +281,8 @@ class Noting(Memory):
 async def harmless(times: int) -> list[Figure]:
     """Kill and stop windows on a safety process; return how its scans kept their time.
 
-    The same time without any window is measured before.
+    The same time without any window is measured before. What takes longer than
+    `ENDS_WITHIN_S` is ended, and the figures say how many it were.
     """
     realtime = ask_for_realtime(PLC_PRIORITY)
     memory = Noting()
@@ -299,9 +297,11 @@ async def harmless(times: int) -> list[Figure]:
                 async with subject.watching():
                     await asyncio.sleep(WARM_S)
                     memory.taken()
-                    await asyncio.sleep(min(60.0, 2.0 * times))
+                    alone_s = min(60.0, 2.0 * times)
+                    _progress(f"kills: {alone_s:g} s without any window")
+                    await asyncio.sleep(alone_s)
                     alone = memory.taken()
-                    await _end_windows(run_dir, times)
+                    times = await _end_windows(run_dir, times)
                     beside = memory.taken()
     finally:
         server.close()
@@ -318,15 +318,40 @@ async def harmless(times: int) -> list[Figure]:
     ]  # fmt: skip
 
 
-async def _end_windows(run_dir: Path, times: int) -> None:
-    """Let half of them hang for a while and go on, and kill each in the end."""
-    for _ in range(max(1, times // 2)):
+async def _end_windows(run_dir: Path, times: int) -> int:
+    """Let each window hang for a while and go on, then kill it: two ends of each.
+
+    Returns how many ends there were: `times`, or what the time allowed.
+    """
+    begun_s = time.perf_counter()
+    for done in range(0, max(2, times), 2):
+        passed_s = time.perf_counter() - begun_s
+        _progress(f"kills: {done} of {times}, {passed_s:.0f} s")
+        if done and passed_s > ENDS_WITHIN_S:
+            return done
         terminal = Terminal()
         async with terminal.window(run_dir) as pid:
             await terminal.until(b"power-up")
             os.kill(pid, signal.SIGSTOP)
             await asyncio.sleep(HANG_S)
             os.kill(pid, signal.SIGCONT)
+    return max(2, times)
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def parts_of(
+    *, seconds: float, keys: int, ends: int
+) -> dict[str, Callable[[], Coroutine[Any, Any, list[Figure]]]]:
+    """Return what can be measured by itself, by name."""
+    return {
+        "load": lambda: watched(500, 10.0, seconds=seconds, keys=keys),
+        "wide": lambda: watched(10_000, 1.0, seconds=seconds, keys=keys),
+        "slow": lambda: slow(500, 10.0),
+        "kills": lambda: harmless(ends),
+    }
 
 
 def main() -> int:
@@ -334,14 +359,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", action="append", metavar="PART", help="one part")
+    parser.add_argument("--ends", type=int, help="how many kills and hangs")
     args = parser.parse_args()
     seconds, keys, ends = (5.0, 60, 8) if args.quick else (30.0, 200, 100)
-    figures = [
-        *asyncio.run(watched(500, 10.0, seconds=seconds, keys=keys)),
-        *asyncio.run(watched(10_000, 1.0, seconds=seconds, keys=keys)),
-        asyncio.run(slow(500, 10.0)),
-        *asyncio.run(harmless(ends)),
-    ]
+    parts = parts_of(seconds=seconds, keys=keys, ends=args.ends or ends)
+    if unknown := set(args.only or ()) - parts.keys():
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    figures = []
+    for name in args.only or parts:
+        _progress(name)
+        figures += asyncio.run(parts[name]())
     for each in figures:
         beside = "" if each.baseline is None else f"{each.baseline:12.4g}"
         met = "  <-- NOT MET" if each.met is False else ""

@@ -1,11 +1,13 @@
 """Detection on public development sets: shipped defaults, the same for all of them.
 
     python -m benchmarks.detection [--quick] [--json FILE] [--page FILE.md]
+    python -m benchmarks.detection --compare [--quick] [--parts PART ...]
 
 `WHEELTAPPER_DATA` names the folder of the sets (`skab/`, `tep/`, `nab/`); what is not
 there is skipped, with the reason. Every file goes through `wheeltapper backtest` as an
 export without labels; the leaderboards' figures are computed from what it wrote, beside
 the published rows and what needs no skill: always, never, and a z-score of three.
+`--compare` holds what a score may be made of side by side, on SKAB and TEP.
 """
 
 from __future__ import annotations
@@ -24,11 +26,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.quality import sets
+from benchmarks.quality.parts import compared
 from benchmarks.quality.scores import Alarms, Changes, States
+from models.parts import ALL_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from benchmarks.quality.parts import Row
     from benchmarks.quality.sets import Labelled
 
 WITHIN_S = 1500
@@ -55,6 +60,12 @@ PUBLISHED_ALARMS = (
     ("Windowed Gaussian", 39.6, 20.9, 47.4),
 )
 """The leaderboards' rows: all files, limits tuned on the labels in the last of them."""
+
+
+COMPARED = (
+    "parts | SKAB F1 | FAR, % | MAR, % | events | TEP detected, % | false, % "
+    "| before faults, % | graph, kB (SKAB and TEP) | one row, us (SKAB and TEP)"
+)
 
 
 @dataclass
@@ -107,11 +118,29 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a few files of each set")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--page", type=Path, metavar="FILE.md")
+    parser.add_argument(
+        "--compare", action="store_true", help="what the score may be made of"
+    )
+    parser.add_argument(
+        "--parts", nargs="+", choices=ALL_PARTS, default=[], metavar="PART",
+        help="with --compare: this set of parts alone",
+    )  # fmt: skip
     args = parser.parse_args()
+    if args.parts and not args.compare:
+        parser.error("--parts: only with --compare")
     found = Findings()
     named = os.environ.get("WHEELTAPPER_DATA", "")
     data = Path(named) if named else None
     with tempfile.TemporaryDirectory(prefix="wheeltapper-detection-") as folder:
+        if args.compare:
+            if data is None:
+                parser.error("WHEELTAPPER_DATA names no folder")
+            print(COMPARED, flush=True)
+            for row in compared(
+                data, Path(folder), quick=args.quick, wanted=args.parts
+            ):
+                print(" | ".join(map(_cell, _compared(row))), flush=True)
+            return 0
         for name, judge in (("skab", _skab), ("tep", _tep), ("nab", _nab)):
             if data is None or not (data / name).is_dir():
                 found.skipped(name, f"WHEELTAPPER_DATA names no folder with {name}/")
@@ -261,6 +290,17 @@ def _states(name: str, states: States) -> tuple[object, ...]:
     events = f"{states.events_hit} of {states.events}"
     rates = (states.f1, states.false_alarm_pct, states.missed_alarm_pct)
     return (name, *rates, events, states.median_delay_s)
+
+
+def _compared(row: Row) -> tuple[object, ...]:
+    skab = row.skab
+    return (
+        row.name, skab.f1, skab.false_alarm_pct, skab.missed_alarm_pct,
+        f"{skab.events_hit} of {skab.events}",
+        row.detected_pct, row.false_pct, row.before_pct,
+        " and ".join(f"{size / 1000:.0f}" for size in row.graph_bytes),
+        " and ".join(f"{each:.0f}" for each in row.p50_us),
+    )  # fmt: skip
 
 
 def _cell(value: object) -> str:

@@ -21,7 +21,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.faults.cases import CASES, Case, played
+from benchmarks.faults.case import Case, played
+from benchmarks.faults.cases import CASES
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "fault-table.md"
 LONGEST_S = 90.0

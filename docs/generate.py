@@ -115,7 +115,11 @@ def _type(annotation: object) -> str:
     )
     for prefix in (
         "typing.",
+        "collections.abc.",
         "appliance.config.model.",
+        "appliance.config.alarms.",
+        "appliance.config.assets.",
+        "appliance.config.uplink.",
         "appliance.config.safety.",
         "appliance.config.callout.",
     ):

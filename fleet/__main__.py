@@ -20,6 +20,7 @@ from fleet.commands import (
     add_way_back,
     run_release,
     run_train,
+    tell_models,
     tell_trends,
 )
 from fleet.lake import Lake, open_lake
@@ -65,6 +66,9 @@ def _report(args: argparse.Namespace) -> int:
     with open_lake(args.lake) as lake:
         if args.trend:
             tell_trends(lake, args)
+            return EXIT_WELL
+        if args.models:
+            tell_models(lake, args)
             return EXIT_WELL
         report = _settled_report(lake)
     if args.json:

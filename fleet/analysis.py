@@ -8,6 +8,7 @@ import duckdb
 import msgspec
 
 from appliance.domain.health import derived_tags
+from appliance.domain.model_figures import figure_of_tag
 from appliance.wire.outbox import Stream
 from fleet.clocks import learn_clocks, rows_of
 from fleet.parts import LakeError, connect
@@ -192,7 +193,8 @@ def _summaries(
     rows: dict[_Key, list[tuple[Any, ...]]] = {}
     for row in database.execute(_SUMMARY, [paths]).fetchall():
         key = _key(row[:3])
-        if row[3] not in {derived.id for derived in derived_tags(key[2])}:
+        derived = {each.id for each in derived_tags(key[2])}
+        if row[3] not in derived and figure_of_tag(row[3]) is None:
             rows.setdefault(key, []).append(row[3:])
     for known_key, own in rows.items():
         good, bad = sum(row[1] for row in own), sum(row[2] for row in own)

@@ -17,6 +17,7 @@ import msgspec
 from appliance.runtime.clock import SystemClock
 from fleet.analysis import lines_of, trends_of
 from fleet.lake import open_lake
+from fleet.models import lines_of_models, models_of
 from fleet.parts import LakeError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class RefusedError(Exception):
 def add_trend(report: argparse.ArgumentParser) -> None:
     """Declare what `report` needs for trends."""
     report.add_argument("--trend", action="store_true", help="how each asset does")
+    report.add_argument("--models", action="store_true", help="how each model does")
     report.add_argument("--asset", metavar="ASSET", help="of one asset only")
 
 
@@ -93,6 +95,23 @@ def tell_trends(lake: Lake, args: argparse.Namespace) -> None:
         _say(msgspec.json.format(msgspec.json.encode(trends)).decode())
     else:
         _say("\n".join(lines_of(trends)))
+
+
+def tell_models(lake: Lake, args: argparse.Namespace) -> None:
+    """Print how each model does.
+
+    Raises:
+        LakeError: The lake cannot be read.
+    """
+    try:
+        models = models_of(lake, args.asset)
+    except LakeError:  # as above
+        lake.refresh()
+        models = models_of(lake, args.asset)
+    if args.json:
+        _say(msgspec.json.format(msgspec.json.encode(models)).decode())
+    else:
+        _say("\n".join(lines_of_models(models)))
 
 
 def run_train(args: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from appliance.domain.health import ANOMALY, derived_tags
+from appliance.domain.model_figures import figure_of_tag
 from models.features import FeatureTable
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def healthy_table(
     period_s = float(lengths[often.argmax()]) if len(lengths) else 0.0
     grid = _Grid(rows.where(rows.period_s == period_s))
     derived = {tag.id for tag in derived_tags(asset)}
-    measured = [tag for tag in grid.tags if tag not in derived]
+    measured = [
+        tag for tag in grid.tags if tag not in derived and figure_of_tag(tag) is None
+    ]
     reasons = {
         "seen in pieces": grid.repeated,
         "with bad samples": (grid.of("bad", measured) > 0).any(axis=1),

@@ -56,7 +56,8 @@ OUTPUTS = ("score", "detectors", "contributions", "shift")
 """What every graph returns, float32: [N], [N, detectors] and twice [N, features].
 
 Score and detectors are 1.0 at their limit, in every mode; in mode -1 (unknown) all is
-NaN. The contributions of a row are not negative and add up to its score squared. The
+NaN. The contributions of a row are not negative and add up to its score squared, of
+whatever parts it is made; in which sense, each part's module says. The
 shift is where the row stands, for finding changes: of the size 1 while all is normal.
 """
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CHATTERS_AT, CHATTERS_WITHIN_S = 3, 60.0
 """So many activations within so long are chattering (ISA-18.2)."""
@@ -33,10 +37,15 @@ class Activity:
 
     def calmed(self, now_s: float) -> bool:
         """Say whether it ceases to chatter now."""
-        if not self.chattering or now_s - self._times_s[-1] < CALM_AFTER_S:
+        last_s = self._times_s[-1] if self._times_s else float("-inf")
+        if not self.chattering or now_s - last_s < CALM_AFTER_S:
             return False
         self.chattering = False
         return True
+
+    def recall(self, times_s: Iterable[float]) -> None:
+        """Take up again the activations before a restart, in order."""
+        self._times_s.extend(times_s)
 
     def count(self, now_s: float) -> int:
         """Return how many activations the last day had."""

@@ -174,6 +174,7 @@ class Alarm(ABC):
             one_shot = bool(details.get("one_shot"))
             shelf = Shelf(now_s + min(left_s, self.design.shelve_max_s), one_shot)
         self.changed_ns, self.actor = event.time_ns, event.actor
+        self.activity.chattering = bool(details.get(CHATTERING))
         self.notes = notes_of(details)
         self.life = Lifecycle(
             lasting=Lasting(active=bool(details.get("active"))),
@@ -196,6 +197,8 @@ class Alarm(ABC):
         }
         if announced:
             details["announced"] = True
+        if self.activity.chattering:
+            details[CHATTERING] = True
         if self.inhibited_by:
             details["inhibited_by"] = self.inhibited_by
         if cause.reason:

@@ -4,7 +4,8 @@ A batch costs one vectorised look: rows that lie where nothing can change (`Watc
 are passed over, the others are judged one by one. After a restart every alarm stands
 where its last committed event left it (`recalled`), with its condition unknown: what
 was active stays so until a good sample proves it gone; a latch, a shelf and an
-acknowledgement survive.
+acknowledgement survive. Chattering and floods are counted on from `lately`, the
+events of the last day.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from appliance.alarms.acts import Elapse, Observe, Suppress
 from appliance.alarms.calm import Calm, readings
 from appliance.alarms.delay import Condition
 from appliance.alarms.families import Families
-from appliance.alarms.flood import Flood
+from appliance.alarms.flood import FLOOD, Flood
+from appliance.alarms.lately import lately_of
 from appliance.alarms.listing import listed, overview
 from appliance.alarms.notes import Cause
 from appliance.alarms.rules import Rate, Reading, Stale
@@ -55,6 +57,7 @@ class AlarmEngine:
         now_s: float,
         utc_ns: int,
         recalled: Mapping[str, Event] | None = None,
+        lately: Iterable[Event] = (),
         explain: Explain | None = None,
     ) -> None:
         self._watches = {
@@ -66,6 +69,10 @@ class AlarmEngine:
                 watch.recall(event, now_s=now_s, utc_ns=utc_ns)
             else:
                 self._sources.recall(event, now_s=now_s, utc_ns=utc_ns)
+        past = lately_of(lately, now_s=now_s, utc_ns=utc_ns)
+        for alarm in self._every():
+            alarm.activity.recall(past.activated_s.get(alarm.id, ()))
+        self._flood = Flood(past.announced_s, (recalled or {}).get(FLOOD))
         every = tuple(self._watches.values())
         self._stale = [(w, w.rule) for w in every if isinstance(w.rule, Stale)]
         self._rates = [w for w in every if isinstance(w.rule, Rate)]
@@ -77,7 +84,6 @@ class AlarmEngine:
         self._calm = Calm(self._by_tag)
         self._families = Families(self._watches)
         self._suppressions = Suppressions(every, places, now_s=now_s)
-        self._flood = Flood()
 
     def evaluate(self, batch: Batch, *, now_s: float, utc_ns: int) -> list[Event]:
         """Judge the rows of a batch; historical ones are the past and raise nothing."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from appliance.domain.event import Event, EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from appliance.alarms.notes import Cause
 
@@ -21,11 +21,17 @@ _KEPT = 100_000
 
 
 class Flood:
-    """Counts what is announced."""
+    """Counts what is announced.
 
-    def __init__(self) -> None:
-        self._times_s: deque[float] = deque(maxlen=_KEPT)
-        self.since_ns: int | None = None
+    After a restart: from `announced_s`, in order, and from the flood's `last` event.
+    """
+
+    def __init__(
+        self, announced_s: Iterable[float] = (), last: Event | None = None
+    ) -> None:
+        self._times_s: deque[float] = deque(announced_s, maxlen=_KEPT)
+        begun = last is not None and last.name == FLOOD_BEGIN
+        self.since_ns: int | None = last.time_ns if last and begun else None
 
     @property
     def active(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,12 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     )
     parser.add_argument("--port", type=int, default=PORT, help="of --serve")
     parser.add_argument(
+        "--no-token",
+        action="store_true",
+        help="with --serve: let everybody on this machine look, without the token"
+        " that its address has",
+    )
+    parser.add_argument(
         "--record",
         type=Path,
         metavar="FILE",
@@ -59,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(NEEDS, EXIT_USAGE)
     if sum(map(bool, (args.serve, args.record, args.replay))) > 1:
         raise CommandError("one of --serve, --record, --replay", EXIT_USAGE)
+    if args.no_token and not args.serve:
+        raise CommandError("--no-token goes with --serve", EXIT_USAGE)
     if not args.serve and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandError("the dashboard needs a terminal", EXIT_USAGE)
     wanted = _preferences(args.preferences)
@@ -128,8 +137,10 @@ def _replay(args: argparse.Namespace, wanted: Preferences) -> int:
 
 def _serve(args: argparse.Namespace, wanted: Preferences) -> int:
     from appliance.dashboard.app import Dashboard  # noqa: PLC0415 - an extra
+    from appliance.dashboard.entry import TOKEN_BYTES  # noqa: PLC0415 - an extra
     from appliance.dashboard.serve import READ_ONLY, serve  # noqa: PLC0415 - an extra
 
+    token = "" if args.no_token else secrets.token_urlsafe(TOKEN_BYTES)
     clock = SystemClock()
     app = Dashboard(
         args.run_dir, clock=clock, state_dir=args.state_dir, preferences=wanted,
@@ -137,7 +148,7 @@ def _serve(args: argparse.Namespace, wanted: Preferences) -> int:
     )  # fmt: skip
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(app, port=args.port, clock=clock, said=_say))
+            asyncio.run(serve(app, port=args.port, clock=clock, said=_say, token=token))
     except OSError as error:
         raise CommandError(f"port {args.port}: {error.strerror}", EXIT_USAGE) from error
     return EXIT_WELL

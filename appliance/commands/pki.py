@@ -22,6 +22,7 @@ from appliance.commands.exits import (
 )
 from appliance.runtime.clock import SystemClock
 from appliance.runtime.files import write_whole
+from appliance.runtime.pki.application import host_uri
 from appliance.runtime.pki.certificate import (
     NS_PER_S,
     Certificate,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-_DEFAULT_URI = "urn:wheeltapper:gateway"
 _LONGEST_DAYS = 3650
 _SHORT = 16
 
@@ -59,7 +59,7 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     renew.add_argument("--days", type=_days, default=VALID_DAYS, metavar="N")
     renew.add_argument(
         "--uri", metavar="URI",
-        help=f"of which application (default: all that are, or {_DEFAULT_URI})",
+        help="of which application (default: all that are, or this machine)",
     )  # fmt: skip
     for each in (listing, show, trust, reject, renew):
         add_json(each)
@@ -186,7 +186,7 @@ def _renew(folder: PkiFolder, args: argparse.Namespace) -> None:
     now_ns = SystemClock().utc_ns()
     own = folder.kept("own")
     uris = dict.fromkeys(each.certificate.application_uri for each in own)
-    wanted = [args.uri] if args.uri else list(uris) or [_DEFAULT_URI]
+    wanted = [args.uri] if args.uri else list(uris) or [host_uri(socket.gethostname())]
     made: list[Certificate] = []
     for uri in wanted:
         hosts = [socket.gethostname()]

@@ -207,6 +207,8 @@ def _show(answers: Sequence[_Answer], args: argparse.Namespace, now_ns: int) -> 
 def _cells(tag: Tag, probed: Probed, now_ns: int) -> tuple[str, ...]:
     sample = probed.sample
     value = "" if math.isnan(sample.value) else f"{sample.value:.7g}"
+    if state := _state(tag, probed):
+        value += f" {state}"
     server_ns = sample.server_time_ns
     return (
         tag.id,
@@ -230,6 +232,7 @@ def _described(tag: Tag, probed: Probed, owned: Owned, now_ns: int) -> dict[str,
         "raw": probed.raw,
         "decoded": probed.decoded,
         "value": sample.value if math.isfinite(sample.value) else None,
+        "state": _state(tag, probed),
         "engineering_units": tag.engineering_units,
         "quality": sample.quality.name.lower(),
         "status": status_name(sample.status),
@@ -237,6 +240,11 @@ def _described(tag: Tag, probed: Probed, owned: Owned, now_ns: int) -> dict[str,
         "server_time": _time(server_ns) if server_ns else None,
         "age_s": round((now_ns - sample.source_time_ns) / _NS_PER_S, 3),
     }
+
+
+def _state(tag: Tag, probed: Probed) -> str:
+    """Return the configuration's word for the value, else the other side's."""
+    return tag.state_of(probed.sample.value) or probed.state
 
 
 def _quality_words(probed: Probed) -> str:

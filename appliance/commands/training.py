@@ -151,6 +151,7 @@ def training_settings(
         "window_s": model.window_s,
         "hop_s": model.hop_s,
         "false_alarms_per_week": asset.detection.false_alarms_per_week,
+        "parts": list(asset.detection.parts),
         "mode_tags": list(model.mode_tags),
         "mode_dwell_s": asset.modes.dwell_s,
         "declared": msgspec.to_builtins(declared_map(asset.modes, told)),

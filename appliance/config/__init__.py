@@ -1,21 +1,18 @@
 """TOML → frozen, typed `Config`, once; every mistake is named with its place."""
 
+from appliance.config.alarms import AlarmSettings
+from appliance.config.assets import AssetSettings, QuantitiesSettings, SeveritySettings
 from appliance.config.callout import CalloutSettings
 from appliance.config.learning import ModesSettings, SensorsSettings
 from appliance.config.load import ConfigError, check_text, load_config
 from appliance.config.model import (
-    AlarmSettings,
-    AssetSettings,
     Config,
     InferenceSettings,
     MetricsSettings,
-    QuantitiesSettings,
     RoleSettings,
-    SeveritySettings,
     SiteSettings,
     StorageSettings,
     UpdatesSettings,
-    UplinkSettings,
 )
 from appliance.config.problem import Problem
 from appliance.config.safety import (
@@ -25,6 +22,7 @@ from appliance.config.safety import (
     PermissiveSettings,
     SafetySettings,
 )
+from appliance.config.uplink import UplinkSettings
 
 __all__ = [
     "AlarmSettings",

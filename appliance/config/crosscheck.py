@@ -16,9 +16,10 @@ from appliance.domain.tag import InvalidTagIdError, TagId, asset_of, parse_tag_i
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from appliance.config.assets import AssetSettings
     from appliance.config.document import Finding
     from appliance.config.locate import KeyPath
-    from appliance.config.model import AssetSettings, Config
+    from appliance.config.model import Config
 
 _RESERVED = frozenset({"safety", "inference", "buffer", "sensors", "callout"})
 """Names under which the hub lists the other processes, and its buffer, with sources."""

@@ -9,8 +9,9 @@ from appliance.config.document import table, tables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from appliance.config.alarms import AlarmSettings
     from appliance.config.document import Finding
-    from appliance.config.model import AlarmSettings, Config
+    from appliance.config.model import Config
 
 _TOLD = ("priority", "cause", "consequence", "action", "respond_within_s")
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from appliance.config.alarms import AlarmSettings
+from appliance.config.assets import AssetSettings
 from appliance.config.callout import CalloutSettings
 from appliance.config.crosscheck import cross_check
 from appliance.config.locate import KeyPath, line_of
 from appliance.config.model import (
-    AlarmSettings,
-    AssetSettings,
     Config,
     InferenceSettings,
     MetricsSettings,
@@ -22,10 +22,10 @@ from appliance.config.model import (
     SiteSettings,
     StorageSettings,
     UpdatesSettings,
-    UplinkSettings,
 )
 from appliance.config.problem import Problem
 from appliance.config.safety import ElementSettings, InitiatorSettings, SafetySettings
+from appliance.config.uplink import UplinkSettings
 from appliance.runtime.plugins import (
     SourceSettings,
     UnknownConnectorError,
@@ -103,14 +103,15 @@ class _Reading:
         self._check_sections()
         safety = self._table(("safety",))
         rest = {key: val for key, val in safety.items() if key not in _SAFETY_TABLES}
-        site = self._part(SiteSettings, ("site",), self._table(("site",)))
+        found = self._part(SiteSettings, ("site",), self._table(("site",)))
+        site = found or SiteSettings(id="?", gateway="?")
         draft = Config(
-            site=site or SiteSettings(id="?", gateway="?"),
-            sources=self._sources(("sources",)),
+            site=site,
+            sources=self._sources(("sources",), site),
             assets=self._parts(AssetSettings, ("assets",)),
             alarms=self._parts(AlarmSettings, ("alarms",)),
             safety=self._part(SafetySettings, ("safety",), rest) or SafetySettings(),
-            safety_sources=self._sources(("safety", "sources")),
+            safety_sources=self._sources(("safety", "sources"), site),
             initiators=self._parts(InitiatorSettings, ("safety", "initiators")),
             elements=self._parts(ElementSettings, ("safety", "elements")),
             matrix=self._matrix(),
@@ -161,12 +162,14 @@ class _Reading:
         ]
         return tuple(each for each in found if each is not None)
 
-    def _sources(self, path: KeyPath) -> tuple[SourceSettings, ...]:
+    def _sources(self, path: KeyPath, site: SiteSettings) -> tuple[SourceSettings, ...]:
         found = [
             self._source((*path, index), raw)
             for index, raw in enumerate(self._array(path))
         ]
-        return tuple(each for each in found if each is not None)
+        return tuple(
+            each.of_gateway(site.id, site.gateway) for each in found if each is not None
+        )
 
     def _source(self, path: KeyPath, raw: object) -> SourceSettings | None:
         name = raw.get("connector") if isinstance(raw, dict) else None

@@ -14,7 +14,7 @@ from textual.binding import Binding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OVERVIEW, ASSET, ALARMS, TRIPS, SYSTEM, TAG, MODELS, EVENTS = (
+OVERVIEW, ASSET, ALARMS, TRIPS, SYSTEM, TAG, MODELS, EVENTS, KPI = (
     "overview",
     "asset",
     "alarms",
@@ -23,9 +23,10 @@ OVERVIEW, ASSET, ALARMS, TRIPS, SYSTEM, TAG, MODELS, EVENTS = (
     "tag",
     "models",
     "events",
+    "kpi",
 )
-SCREENS = (OVERVIEW, ASSET, ALARMS, TRIPS, SYSTEM, TAG, MODELS, EVENTS)
-SHORT = ("over", "asset", "alarm", "trip", "sys", "tag", "mod", "log")
+SCREENS = (OVERVIEW, ASSET, ALARMS, TRIPS, SYSTEM, TAG, MODELS, EVENTS, KPI)
+SHORT = ("over", "asset", "alarm", "trip", "sys", "tag", "mod", "log", "kpi")
 """Their names where the terminal is narrow."""
 
 
@@ -126,7 +127,7 @@ ACTIONS = (
     _act("p", "roll_back", "roll back", "back to the previous version; asks first",
          MODELS),
     Action("enter", "open", "open", "look closer at what the cursor is on",
-           (OVERVIEW, ASSET, ALARMS, TRIPS, EVENTS)),
+           (OVERVIEW, ASSET, ALARMS, TRIPS, EVENTS, KPI)),
     _go_to("1", OVERVIEW, "what is wrong, assets, values"),
     _go_to("2", ASSET, "health, trend, spectrum of one asset"),
     _go_to("3", ALARMS, "all alarms and what to do"),
@@ -135,6 +136,7 @@ ACTIONS = (
     _go_to("t,6", TAG, "history of the tag that the cursor, or the alarm, is about"),
     _go_to("7", MODELS, "models: which judge, versions, what was done"),
     _go_to("8", EVENTS, "everything that happened, and who did it"),
+    _go_to("9", KPI, "how good the alarms are: rates, floods, the most frequent"),
     Action("S", "act('stop')", "STOP",
            "ask the PLC for a stop; asks first, needs no role", lasting=True),
     Action("question_mark,f1", "help", "help", "this page", lasting=True),
@@ -164,6 +166,11 @@ def changed_keys(table: Sequence[Action]) -> dict[str, str]:
     """Return the keys that differ from the usual ones, by `Action.id`."""
     usual = {action.id: action.keys for action in ACTIONS}
     return {each.id: each.keys for each in table if each.keys != usual[each.id]}
+
+
+def looks_of(table: Sequence[Action]) -> tuple[Action, ...]:
+    """Return the actions that only look around, or leave."""
+    return tuple(each for each in table if not each.name.startswith("act("))
 
 
 def footer_actions(

@@ -134,6 +134,13 @@ def _of_alarm(plant: Plant, announced: list[Alarm], now: Now) -> Advice:
 
 def headline(alarm: Alarm) -> str:
     """Return an alarm in one line, with how it stands."""
+    seen = "" if alarm.acknowledged else ", not acknowledged"
+    state = "active" if alarm.active else "gone"
+    return f"{condition_of(alarm)} ({state}{seen})"
+
+
+def condition_of(alarm: Alarm) -> str:
+    """Return what is wrong, or was."""
     words = {
         "high": "is high",
         "high_high": "is very high",
@@ -148,12 +155,10 @@ def headline(alarm: Alarm) -> str:
     if alarm.of_source:
         subject = alarm.id.partition(":")[0]
     gone = "" if alarm.active else "was: "
-    seen = "" if alarm.acknowledged else ", not acknowledged"
-    state = "active" if alarm.active else "gone"
     condition = words.get(alarm.rule, alarm.rule)
     if alarm.of_source:
         condition = f"- {alarm.cause}"
-    return f"{gone}{subject} {condition} ({state}{seen})"
+    return f"{gone}{subject} {condition}"
 
 
 def _evidence(plant: Plant, alarm: Alarm, asset: Asset | None, now: Now) -> list[str]:

@@ -24,6 +24,7 @@ from appliance.dashboard.screens.asset import AssetScreen
 from appliance.dashboard.screens.base import PlantScreen, notice_row
 from appliance.dashboard.screens.events import EventsScreen
 from appliance.dashboard.screens.help import HelpScreen
+from appliance.dashboard.screens.kpi import KpiScreen
 from appliance.dashboard.screens.models import ModelsScreen
 from appliance.dashboard.screens.overview import OverviewScreen
 from appliance.dashboard.screens.system import SystemScreen
@@ -67,6 +68,7 @@ class Dashboard(Intake):
         actions.TAG: TagScreen,
         actions.MODELS: ModelsScreen,
         actions.EVENTS: EventsScreen,
+        actions.KPI: KpiScreen,
     }
     DEFAULT_MODE = actions.OVERVIEW
 
@@ -134,8 +136,14 @@ class Dashboard(Intake):
         with suppress(NoMatches):  # a screen that is being taken down
             seen[-1].show(
                 self.plant, self.now, zone=self._zone, notice=notice,
-                table=self._preferences.actions,
+                table=self.offered,
             )  # fmt: skip
+
+    @property
+    def offered(self) -> tuple[actions.Action, ...]:
+        """The actions to show: no acts where nothing can be done."""
+        table = self._preferences.actions
+        return actions.looks_of(table) if self.read_only else tuple(table)
 
     def remark(self) -> str:
         """Return what is always to be said, while nothing else is."""
@@ -160,9 +168,7 @@ class Dashboard(Intake):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer the same table in the command palette."""
         del screen
-        for action in actions.palette_actions(
-            self.current_mode, self._preferences.actions
-        ):
+        for action in actions.palette_actions(self.current_mode, self.offered):
             yield SystemCommand(
                 f"{action.label} ({action.shown_key})",
                 action.help,
@@ -213,9 +219,7 @@ class Dashboard(Intake):
             if message.row == 0 and place < len(actions.SCREENS):
                 await self.action_show(actions.SCREENS[place])
             return
-        shown = shown_actions(
-            self.current_mode, self.size.width, self._preferences.actions
-        )
+        shown = shown_actions(self.current_mode, self.size.width, self.offered)
         if place < len(shown):
             await self.run_action(shown[place].name)
 
@@ -229,7 +233,7 @@ class Dashboard(Intake):
 
     async def action_help(self) -> None:
         """Show all keys."""
-        await self.push_screen(HelpScreen(self._preferences.actions))
+        await self.push_screen(HelpScreen(self.offered))
 
     def action_turn(self, name: str) -> None:
         """Change what the screen shows."""

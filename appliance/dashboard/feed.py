@@ -45,7 +45,7 @@ HUB_QUESTIONS = (
     Question("status", 2.0),
     Question("outbox.status", 2.0),
 )
-READS = frozenset({"history", "gaps"})
+READS = frozenset({"history", "gaps", "alarms.kpi"})
 """Asked now and then, and changing nothing; as do the regular questions."""
 SAFETY_QUESTIONS = (
     Question("events.since", args={"seq": 0}),

@@ -13,6 +13,7 @@ import msgspec
 
 from appliance.dashboard.eventlog import EventLog
 from appliance.dashboard.guard import Guard, guard_of
+from appliance.dashboard.kpis import Kpis, kpis_of
 from appliance.dashboard.limits import Limit, limits_by_tag
 from appliance.dashboard.machines import Asset, assets_of
 from appliance.dashboard.readings import TRAIL_STEP_S, Readings
@@ -99,6 +100,7 @@ class Plant:
     events: EventLog = field(default_factory=EventLog)
     machine: Mapping[str, Any] = field(default_factory=dict)
     alarm_overview: Mapping[str, Any] = field(default_factory=dict)
+    kpis: Kpis | None = None
     shelf: Shelf = field(default_factory=Shelf)
     limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     tripped_at_ns: dict[str, int] = field(default_factory=dict)
@@ -179,6 +181,8 @@ class Plant:
                 self.events.take_page(result)
             case "alarms.overview":
                 self.alarm_overview = dict(result)
+            case "alarms.kpi":
+                self.kpis = kpis_of(result)
             case "machine":
                 self.machine = dict(result)
 

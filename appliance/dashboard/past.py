@@ -16,6 +16,7 @@ from appliance.dashboard.messages import (
 )
 from appliance.dashboard.model import HUB
 from appliance.dashboard.screens.events import EventsScreen
+from appliance.dashboard.screens.kpi import KpiScreen
 from appliance.dashboard.shelf import read_shelf
 from appliance.link.client import LinkLostError, LinkRefusedError
 
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
     from appliance.dashboard.screens.base import Wanted
 
 
+KPI_EVERY_S = 10.0
+"""To count costs the hub some milliseconds, and only while somebody looks."""
+
+
 class Past:
     """Workers that post what they find; where nobody answers, the banner says so."""
 
     def __init__(self, app: Dashboard) -> None:
         self._app = app
+        self._counted_s = float("-inf")
 
     def ask(self) -> None:
         """Ask for what the screen wants."""
@@ -39,6 +45,8 @@ class Past:
             return
         if isinstance(screen, EventsScreen) and screen.needs_older:
             self._ask_older()
+        if isinstance(screen, KpiScreen):
+            self._ask_kpis(app.now.s)
         wanted = screen.wanted(app.plant, app.now)
         if wanted is not None:
             self._run("history", partial(self._fetch_history, wanted))
@@ -78,6 +86,16 @@ class Past:
                 "events.recent", limit=PAGE, before_seq=before_seq
             )
             self._app.tell(Answered(HUB, "events.recent", result))
+
+    def _ask_kpis(self, now_s: float) -> None:
+        if now_s - self._counted_s >= KPI_EVERY_S:
+            self._counted_s = now_s
+            self._run("kpis", self._fetch_kpis)
+
+    async def _fetch_kpis(self) -> None:
+        with suppress(LinkLostError, LinkRefusedError):
+            result = await self._app.hub.request("alarms.kpi")
+            self._app.tell(Answered(HUB, "alarms.kpi", result))
 
     async def _read_shelf(self) -> None:
         state_dir = self._app.state_dir

@@ -73,6 +73,12 @@ class Reading:
     age_s: float | None
     trail: tuple[float, ...]
     waveform: bool = False
+    states: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def state(self) -> str:
+        """The word for the value, "" where it has none."""
+        return next((word for known, word in self.states if known == self.value), "")
 
     @property
     def text(self) -> str:
@@ -186,6 +192,7 @@ class Readings:
             age_s=self.age_s(tag, now_s),
             trail=tuple(held.trail),
             waveform=tag in self.waveforms,
+            states=held.entry.states,
         )
 
     def good_value(self, tag: str | None, now_s: float) -> float | None:

@@ -1,9 +1,10 @@
 """Shows the window in a browser of this machine: read-only, on loopback alone.
 
 The window runs without a terminal; what is on its screen goes to the page as data, line
-by line. All who look see the same screen. Three things stand between the page and an
-act: the window is read-only, its links send no request but reads, and of the keys only
-those that look around are passed on.
+by line. All who look see the same screen, as large as the smallest of their windows
+bears. To look takes the token of the address that is printed (`entry`). Three things
+stand between the page and an act: the window is read-only, its links send no request
+but reads, and of the keys only those that look around are passed on.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from textual.events import Resize
+from textual.geometry import Size
+
 from appliance.dashboard.actions import ACTIONS
+from appliance.dashboard.entry import Entry
 from appliance.dashboard.keymap import key_name
 from appliance.dashboard.picture import frame_of
 from appliance.dashboard.web import (
@@ -27,6 +33,7 @@ from appliance.dashboard.web import (
     event,
     linger,
     read_request,
+    sent_on,
     stream_head,
 )
 from appliance.runtime.listening import stop_listening
@@ -37,7 +44,8 @@ if TYPE_CHECKING:
     from appliance.domain.ports import Clock
 
 HOST = "127.0.0.1"
-SIZE = (120, 40)
+SIZE, SMALLEST, LARGEST = Size(120, 40), Size(80, 24), Size(200, 60)
+_SIZE = re.compile(r"(\d{1,4})x(\d{1,4})")
 FRAME_EVERY_S = 0.5
 ALIVE_EVERY_S = 3.0
 VISITORS_MAX = 16
@@ -58,18 +66,29 @@ KEYS = frozenset(
 
 
 class Mirror:
-    """Serves what a window shows. `port` is known once `ready` is set."""
+    """Serves what a window shows. `port` is known once `ready` is set.
 
-    def __init__(self, app: Dashboard, *, port: int, clock: Clock) -> None:
+    An empty `token` lets everybody on this machine look.
+    """
+
+    def __init__(
+        self, app: Dashboard, *, port: int, clock: Clock, token: str = ""
+    ) -> None:
         assert app.read_only, "what is served is read-only"
         self._app = app
         self._clock = clock
         self._visits: set[asyncio.Task[None]] = set()
-        self._watching = 0
+        self._sizes: list[Size] = []
+        self._entry = Entry(token)
         self._frame = ""
         self._new = asyncio.Event()
         self.port = port
         self.ready = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        """Where it can be looked at."""
+        return f"http://{HOST}:{self.port}/{self._entry.query}"
 
     async def run(self) -> None:
         """Serve until cancelled, or until the window ends.
@@ -97,12 +116,20 @@ class Mirror:
         """Look at the screen while somebody does, and tell what has changed."""
         while True:
             await self._clock.sleep(FRAME_EVERY_S)
-            if not self._watching or not self._app.is_running:
+            if not self._sizes or not self._app.is_running:
                 continue
+            self._fit()
             frame = json.dumps(frame_of(self._app), ensure_ascii=True)
             if frame != self._frame:
                 self._frame = frame
                 self._tell()
+
+    def _fit(self) -> None:
+        """Make the screen as large as the smallest window of those who look."""
+        columns = min(size.width for size in self._sizes)
+        size = Size(columns, min(size.height for size in self._sizes))
+        if self._app.size != size:
+            self._app.post_message(Resize(size, size))
 
     def _tell(self) -> None:
         self._new.set()
@@ -133,10 +160,13 @@ class Mirror:
                 raise BadRequestError(503, "too many look already")  # noqa: TRY301 - one way to say no
             asked = await read_request(reader)
             check_place(asked, self.port)
-            if (asked.method, asked.path) == ("GET", "/events"):
-                await self._stream(reader, writer)
+            if cookie := self._entry.cookie_for(asked):
+                writer.write(sent_on("/", cookie))
+            elif (asked.method, asked.path) == ("GET", "/events"):
+                await self._stream(reader, writer, size_of(asked.query.get("size", "")))
                 return
-            writer.write(await self._answer(asked))
+            else:
+                writer.write(await self._answer(asked))
         except BadRequestError as error:
             writer.write(answer(error.status, f"{error}\n".encode()))
         await linger(reader, writer)
@@ -159,18 +189,18 @@ class Mirror:
                 raise BadRequestError(405, "this is only to be looked at")
 
     async def _stream(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: Size
     ) -> None:
         """Send what is new, always the newest: a slow page misses what lay between."""
         writer.write(stream_head())
-        self._watching += 1
+        self._sizes.append(size)
         try:
             async with companions() as tasks:
                 gone = tasks.start(reader.read(1), name="dashboard.visitor.gone")
                 sending = tasks.start(self._send(writer), name="dashboard.visitor")
                 await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._watching -= 1
+            self._sizes.remove(size)
 
     async def _send(self, writer: asyncio.StreamWriter) -> None:
         sent = ""
@@ -188,17 +218,37 @@ class Mirror:
                     await new.wait()
 
 
-async def serve(app: Dashboard, *, port: int, clock: Clock, said: Any) -> None:  # noqa: ANN401 - print
+def size_of(text: str) -> Size:
+    """Return the size that a page asks for, as far as screens are made for it."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        return SIZE
+    return Size(
+        min(max(int(found[1]), SMALLEST.width), LARGEST.width),
+        min(max(int(found[2]), SMALLEST.height), LARGEST.height),
+    )
+
+
+async def serve(
+    app: Dashboard,
+    *,
+    port: int,
+    clock: Clock,
+    said: Any,  # noqa: ANN401 - print
+    token: str = "",
+) -> None:
     """Serve a window, and say where, until cancelled.
 
     Raises:
         OSError: The port is taken.
     """
-    mirror = Mirror(app, port=port, clock=clock)
+    mirror = Mirror(app, port=port, clock=clock, token=token)
     async with companions() as tasks:
         running = tasks.start(mirror.run(), name="dashboard.serve")
         ready = tasks.start(mirror.ready.wait(), name="dashboard.serve.ready")
         await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
         if mirror.ready.is_set():
-            said(f"http://{HOST}:{mirror.port}/ (read-only; Ctrl+C ends it)")
+            said(f"{mirror.address} (read-only; Ctrl+C ends it)")
+            if not token:
+                said("without a token: everybody on this machine may look")
         await running

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEAD_MAX_BYTES = 8 * 1024
 BODY_MAX_BYTES = 64
+QUERY_MAX_FIELDS = 4
 WITHIN_S = 10.0
 LINGER_S, LINGER_READS = 2.0, 16
 SECURITY = (
@@ -25,9 +27,9 @@ SECURITY = (
     "Cache-Control: no-store\r\n"
 )
 _PHRASES = {
-    200: "OK", 204: "No Content", 400: "Bad Request", 403: "Forbidden",
-    404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large",
-    421: "Misdirected Request", 503: "Service Unavailable",
+    200: "OK", 204: "No Content", 303: "See Other", 400: "Bad Request",
+    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    413: "Content Too Large", 421: "Misdirected Request", 503: "Service Unavailable",
 }  # fmt: skip
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_!#$%&'*+.^`|~")
 
@@ -42,12 +44,13 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request; the names of `headers` are in lower case."""
+    """A request; the names of `headers` are in lower case, `path` has no `query`."""
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 async def read_request(reader: asyncio.StreamReader) -> Asked:
@@ -75,7 +78,7 @@ async def read_request(reader: asyncio.StreamReader) -> Asked:
             body = await reader.readexactly(int(length))
         except asyncio.IncompleteReadError as error:
             raise ConnectionResetError("no whole request") from error
-    return Asked(asked.method, asked.path, asked.headers, body)
+    return replace(asked, body=body)
 
 
 def parse_head(head: bytes) -> Asked:
@@ -86,7 +89,9 @@ def parse_head(head: bytes) -> Asked:
     """
     try:
         first, *lines = head.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
-        method, path, version = first.split(" ")
+        method, target, version = first.split(" ")
+        path, _, query = target.partition("?")
+        fields = dict(parse_qsl(query, max_num_fields=QUERY_MAX_FIELDS))
     except ValueError as error:  # UnicodeDecodeError is one
         raise BadRequestError(400, "not a request") from error
     if version not in {"HTTP/1.1", "HTTP/1.0"} or not path.startswith("/"):
@@ -98,7 +103,7 @@ def parse_head(head: bytes) -> Asked:
         if not colon or not name or not _TOKEN.issuperset(name) or name in headers:
             raise BadRequestError(400, "not a header, or one twice")
         headers[name] = value.strip(" \t")
-    return Asked(method, path, headers)
+    return Asked(method, path, headers, query=fields)
 
 
 def check_place(asked: Asked, port: int) -> None:
@@ -119,8 +124,17 @@ def check_place(asked: Asked, port: int) -> None:
 
 def answer(status: int, body: bytes = b"", kind: str = "text/plain") -> bytes:
     """Return a whole answer; the connection ends with it."""
-    head = f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{SECURITY}"
-    head += f"Content-Type: {kind}; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+    return _answer(status, body, f"Content-Type: {kind}; charset=utf-8\r\n")
+
+
+def sent_on(path: str, cookie: str) -> bytes:
+    """Return an answer that sends a browser to another page, with a cookie."""
+    return _answer(303, b"", f"Location: {path}\r\nSet-Cookie: {cookie}\r\n")
+
+
+def _answer(status: int, body: bytes, lines: str) -> bytes:
+    head = f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{SECURITY}{lines}"
+    head += f"Content-Length: {len(body)}\r\n"
     return f"{head}Connection: close\r\n\r\n".encode("ascii") + body
 
 

@@ -16,12 +16,14 @@ class Probed:
     """One tag, read once: what came over the wire, and what became of it.
 
     `raw` is the protocol's own (register words in hexadecimal, a Variant's type and
-    value), `decoded` the value before scaling.
+    value), `decoded` the value before scaling, `state` the word for it where the other
+    side has one.
     """
 
     sample: Sample
     raw: str
     decoded: str
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

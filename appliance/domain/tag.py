@@ -48,6 +48,7 @@ class Tag:
 
     `range_low` and `range_high` are the instrument's range in engineering units;
     a value outside it is bad (the instrument cannot know it). Unbounded by default.
+    `states` are the words for single values, if it has any.
     """
 
     id: TagId
@@ -55,6 +56,11 @@ class Tag:
     range_low: float = -math.inf
     range_high: float = math.inf
     description: str = ""
+    states: tuple[tuple[int, str], ...] = ()
+
+    def state_of(self, value: float) -> str:
+        """Return the word for a value, "" where it has none."""
+        return next((word for known, word in self.states if known == value), "")
 
     @property
     def span(self) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from appliance.alarms.metrics import Metrics
 from appliance.hub.alarm_acts import AlarmActs
 from appliance.hub.calls import offer_callout
+from appliance.hub.changes import offer_changes
 from appliance.hub.describe import offer_description
 from appliance.hub.requests import offer_raw
 from appliance.hub.upkeep import Upkeep
@@ -25,6 +26,7 @@ def offer_operations(parts: Parts, recalled: Recalled) -> None:
     ground, server = parts.ground, parts.ground.server
     parts.acts.offer(server)
     _offer_upkeep(parts, recalled)
+    offer_changes(server, parts.assets, parts.pipeline.hear, clock=ground.clock)
     offer_description(server, ground.config)
     _offer_alarms(parts, recalled)
     offer_callout(parts.callout, server, ground.buffer, recalled.alarms)

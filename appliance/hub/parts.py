@@ -85,6 +85,7 @@ def _alarms_of(ground: Groundwork, recalled: Recalled) -> AlarmEngine:
         now_s=ground.clock.now_s(),
         utc_ns=ground.clock.utc_ns(),
         recalled=recalled.alarms,
+        lately=recalled.lately,
         explain=Explaining(ground.latest, numbers).of,
     )
 

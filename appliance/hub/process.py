@@ -67,7 +67,8 @@ async def _prepare(ground: Groundwork, news: Iterable[Event]) -> Parts:
         StoreUnavailableError: The disk refused.
     """
     config = ground.config
-    recalled = await asyncio.to_thread(recall, ground.buffer)
+    utc_ns = ground.clock.utc_ns()
+    recalled = await asyncio.to_thread(recall, ground.buffer, utc_ns=utc_ns)
     await ground.add_tags((*config.measured_tags(), *config.derived_tags()))
     parts = parts_of(ground, recalled)
     await parts.resume.tell()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from appliance.alarms.lately import LATELY_MAX, LATELY_S
 from appliance.domain.event import EventKind, Gap
 from appliance.hub.gaps import SUMMARY_PERIOD, event_of_gap
 from appliance.storage.opening import SHUTDOWN_REASON
 from appliance.storage.reader import open_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from appliance.domain.event import Event
@@ -26,8 +27,9 @@ class Recalled:
     """The last word on each alarm, anomaly and maintenance, and on safety's events.
 
     `alarms` by alarm, `anomalies` and `upkeep` by asset, `origins` the highest number
-    by epoch. `new_gaps` were declared and not told by an event yet. `journal` is the
-    head of the chain over the event log.
+    by epoch. `new_gaps` were declared and not told by an event yet. `lately` are the
+    events of alarms of the last day, at most some thousands. `journal` is the head of
+    the chain over the event log.
     """
 
     alarms: dict[str, Event] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Recalled:
     upkeep: dict[str, Event] = field(default_factory=dict)
     origins: dict[str, int] = field(default_factory=dict)
     new_gaps: tuple[Gap, ...] = ()
+    lately: Sequence[Event] = ()
     journal: Head | None = None
 
     def events_of_gaps(self, time_ns: int) -> Iterator[Event]:
@@ -54,8 +57,8 @@ class Recalled:
                 yield Gap(SUMMARY_PERIOD, _ROLLUP_REASON, start_ns, gap.from_ns, -1)
 
 
-def recall(path: Path) -> Recalled:
-    """Read what is remembered of the log of a buffer that a store has open.
+def recall(path: Path, *, utc_ns: int) -> Recalled:
+    """Read what is remembered at `utc_ns` of the log of a buffer that a store has open.
 
     Raises:
         StoreOpenError: It cannot be read.
@@ -67,5 +70,10 @@ def recall(path: Path) -> Recalled:
             upkeep=reader.last_words(EventKind.MAINTENANCE),
             origins=reader.origins(),
             new_gaps=reader.untold_gaps(),
+            lately=reader.events_lately(
+                EventKind.ALARM,
+                from_ns=utc_ns - round(LATELY_S * _NS),
+                limit=LATELY_MAX,
+            ),
             journal=reader.journal_head(),
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec.structs import replace
 
 from appliance.config.globs import matcher
 from appliance.domain.tag import asset_of
+from appliance.hub.model_figures import ModelFigures
 from appliance.hub.summaries import row_of_summary, significant
 from appliance.wire.outbox import Stream, encode_row
 from appliance.wire.snippets import SNR_DEFAULT_DB
@@ -60,6 +61,7 @@ class Reports:
         self._table = table
         self._assets = assets
         self._summaries = summaries
+        self._models = ModelFigures()
         self._clock = clock
 
     def add(self, batch: Batch) -> None:
@@ -68,16 +70,23 @@ class Reports:
 
     def summaries(self) -> None:
         """Report the roll-ups of the period, when it is over."""
-        self._tell(self._summaries.due(self._clock.utc_ns(), self._table.names))
+        utc_ns = self._clock.utc_ns()
+        self._tell(self._summaries.due(utc_ns, self._table.names))
+        self._tell(self._models.due(utc_ns))
 
     def close(self) -> None:
         """Report the roll-ups of the period so far: there will be no more of it."""
         self._tell(self._summaries.close(self._table.names))
+        self._tell(self._models.close())
 
     def health(self, models: Mapping[str, str]) -> None:
         """Report the health of every asset that was judged; `models` judged them."""
         rows = self._assets.health_rows(models)
         self._enqueue(Stream.HEALTH, [rounded(row) for row in rows])
+
+    def models(self, status: Mapping[str, Any]) -> None:
+        """Look at how the models do, by what inference says of them."""
+        self._models.look(status, self._clock.utc_ns())
 
     def keep_waveform(self, event: Event, reason: str) -> None:
         """Send the newest waveform of the asset that an event is about."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from appliance.link.server import LinkServer, Peer
 
 RAW = "raw"
+RAW_REQUESTED = "raw_requested"
 RAW_SNR_DB = 120.0
 PIECE_ROWS = 20_000
 SAMPLES_MAX, BURSTS_MAX = 1_000_000, 10_000
@@ -48,7 +49,10 @@ def offer_raw(
 
 
 class Requests:
-    """Puts what was asked for into the snippet stream. The budget is per UTC day."""
+    """Puts what was asked for into the snippet stream. The budget is per UTC day.
+
+    What is spent stands in the journal, so that a restart gives nothing back.
+    """
 
     def __init__(
         self,
@@ -65,7 +69,7 @@ class Requests:
         self._allowed = matcher(settings.tags)
         self._hear = hear
         self._clock = clock
-        self._day = 0
+        self._day: int | None = None
         self._spent_bytes = 0
 
     async def take(self, args: Mapping[str, Any], peer: Peer) -> Any:  # noqa: ANN401 - msgpack
@@ -86,6 +90,7 @@ class Requests:
             raise RefusedError(str(error)) from error
         contents = [encode_row(row) for row in rows]
         size_bytes = sum(map(len, contents))
+        await self._begin_day()
         self._spend(size_bytes)
         now_ns = self._clock.utc_ns()
         self._outbox.enqueue(Stream.SNIPPET, contents, now_ns)
@@ -93,7 +98,7 @@ class Requests:
         self._hear(
             Event(
                 kind=EventKind.AUDIT,
-                name="raw_requested",
+                name=RAW_REQUESTED,
                 time_ns=now_ns,
                 message=f"{points} raw values of {tag} are sent to the cloud",
                 actor=peer.name,
@@ -102,10 +107,19 @@ class Requests:
         )
         return {"rows": len(rows), "points": points, "bytes": size_bytes}
 
-    def _spend(self, size_bytes: int) -> None:
+    async def _begin_day(self) -> None:
+        """Take what is on record for today, if that is another day than before."""
         day = self._clock.utc_ns() // _DAY_NS
-        if day != self._day:
-            self._day, self._spent_bytes = day, 0
+        if day == self._day:
+            return
+        try:
+            spent_bytes = await asyncio.to_thread(raw_bytes_on, self._buffer, day)
+        except StoreOpenError as error:
+            raise RefusedError(str(error)) from error
+        if day != self._day:  # another request may have begun it, and spent since
+            self._day, self._spent_bytes = day, spent_bytes
+
+    def _spend(self, size_bytes: int) -> None:
         left = self._settings.raw_bytes_per_day - self._spent_bytes
         if size_bytes > left:
             raise RefusedError(
@@ -113,6 +127,22 @@ class Requests:
                 " raw_bytes_per_day; ask for a shorter time"
             )
         self._spent_bytes += size_bytes
+
+
+def raw_bytes_on(buffer: Path, day: int) -> int:
+    """Return how many bytes of raw data were asked for on a day since 1970 (UTC).
+
+    Raises:
+        StoreOpenError: The buffer cannot be read.
+    """
+    with open_reader(buffer) as reader:
+        acts = reader.events_of_kind(EventKind.AUDIT, from_ns=day * _DAY_NS)
+        sizes = (
+            each.details["bytes"]
+            for each in acts
+            if each.name == RAW_REQUESTED and each.time_ns // _DAY_NS == day
+        )
+        return sum(size for size in sizes if isinstance(size, int))
 
 
 def raw_rows(

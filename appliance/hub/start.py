@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from appliance.domain.event import Event, EventKind
 from appliance.hub.link_source import LinkSource
 from appliance.hub.neighbours import Inference, Safety
+from appliance.hub.safety_source import SafetySource
 from appliance.storage.chain import JOURNAL_HASH, JOURNAL_SEQ
 
 if TYPE_CHECKING:
@@ -64,12 +65,11 @@ def _meet_safety(parts: Parts, recalled: Recalled) -> None:
         hear=parts.pipeline.hear,
         server=ground.server,
     )
-    ground.sources.add(
-        LinkSource(
-            ground.safety_socket,
-            name=SAFETY,
-            register=safety.register,
-            on_event=safety.hear,
-            last_seen=safety.last_seen,
-        )
+    link = LinkSource(
+        ground.safety_socket,
+        name=SAFETY,
+        register=safety.register,
+        on_event=safety.hear,
+        last_seen=safety.last_seen,
     )
+    ground.sources.add(SafetySource(link, ground.table.numbers))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from appliance.alarms.calling import CALLOUT
 from appliance.alarms.sources import Fault, SourceWord
 from appliance.hub.anchor import anchor_daily
+from appliance.hub.model_figures import LOOK_EACH_S
 from appliance.hub.uplink import SENSORS, words_of
 from appliance.runtime.metrics import serve_metrics
 from appliance.runtime.notify import notify, watchdog_period_s
@@ -75,6 +76,7 @@ def _tasks_of_reports(parts: Parts) -> Iterator[Task]:
     if uplink is not None and reports is not None:
         yield "reports", _report(parts, reports)
         yield "health", _report_health(parts, reports, uplink.health_period_s)
+        yield "models", _report_models(parts, reports)
 
 
 def _tasks_of_sources(parts: Parts) -> Iterator[Task]:
@@ -134,6 +136,12 @@ async def _report_health(parts: Parts, reports: Reports, period_s: float) -> Non
         await parts.ground.clock.sleep(period_s)
         status = parts.acts.processes.get("inference", {})
         reports.health(status.get("models", {}))
+
+
+async def _report_models(parts: Parts, reports: Reports) -> None:
+    while True:
+        await parts.ground.clock.sleep(LOOK_EACH_S)
+        reports.models(parts.acts.processes.get("inference", {}))
 
 
 async def _watchdog(parts: Parts) -> None:

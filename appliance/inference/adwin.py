@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 BUCKETS_PER_SIZE = 5
 """So many buckets hold one value each, so many two, so many four …"""
@@ -46,6 +46,9 @@ class Bucket(NamedTuple):
         return self.spread / self.size if self.size else 0.0
 
 
+AdwinMemory: TypeAlias = tuple[tuple[Bucket, ...], ...]
+
+
 class Change(NamedTuple):
     """The means before and after, and how many values are after."""
 
@@ -61,9 +64,15 @@ class Adwin:
     range the bound says nothing.
     """
 
-    def __init__(self, delta: float = 0.002) -> None:
+    def __init__(self, delta: float = 0.002, memory: AdwinMemory = ()) -> None:
         self._delta = delta
-        self._sizes: list[list[Bucket]] = [[]]  # by size, the newest of each last
+        # by size, the newest of each last
+        self._sizes: list[list[Bucket]] = [list(each) for each in memory] or [[]]
+
+    @property
+    def memory(self) -> AdwinMemory:
+        """What is kept, by size: another `Adwin` goes on from it."""
+        return tuple(map(tuple, self._sizes))
 
     @property
     def whole(self) -> Bucket:

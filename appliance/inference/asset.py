@@ -34,6 +34,7 @@ def asset_model(config: Config, asset: AssetSettings) -> AssetModel:
         severity=_severity(asset),
         mode_tags=_mode_tags(asset),
         context_tags=_context_tags(asset, scored),
+        rhythms=detection.features,
     )
 
 

@@ -16,14 +16,16 @@ from appliance.domain.tag import Tag, TagId
 from appliance.inference.alarming import Alarming, Limits
 from appliance.inference.changepoint import ChangeWatch
 from appliance.inference.detector import BundleDetector
-from appliance.inference.rolling import Rolled, Span, rolled
+from appliance.inference.length import window_rows
+from appliance.inference.rolling import Rolled, Span, rolled, rolled_swings
 from models.changes import BEFORE_ROWS, RECENT_ROWS, jumps
 from models.features import (
-    MIN_COVERAGE,
     AssetModel,
     FeatureTable,
     feature_names,
 )
+from models.features.steps import STATISTICS
+from models.parts import DEFAULT_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +38,6 @@ if TYPE_CHECKING:
 
     Train = Callable[[FeatureTable, Mapping[str, Any]], Path]
     Progress = Callable[[int, int], None]
-
-WINDOW_ROWS = 50
-"""A window is so many sampling periods, where nobody says how long it shall be …"""
-
-WINDOWS_TO_LEARN = 6
-"""… but the training has at least so many windows, side by side."""
 
 _ASSET = "backtest"
 _ROWS_AT_ONCE = 512
@@ -71,14 +67,17 @@ class Sheet:
 class CausalSettings:
     """What the user may say; the defaults are those of the appliance.
 
-    `window_s` None: `WINDOW_ROWS` sampling periods. A further alarm may come
-    `cool_down_windows` after one.
+    `window_s` None: so long as `window_rows` says. A further alarm may come
+    `cool_down_windows` after one. `parts` (`models.parts`) make the score, `features`
+    (`models.features.rhythm`) are looked at besides the usual ones.
     """
 
     window_s: float | None = None
     on_delay_s: float = 3.0
     cool_down_windows: float = 4.0
     false_alarms_per_week: float = 1.0
+    parts: tuple[str, ...] = DEFAULT_PARTS
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,12 +121,14 @@ def learn_and_judge(
     """
     settings = CausalSettings() if settings is None else settings
     period_s = sampling_period_s(sheet.time_ns)
-    window_rows = max(1, min(WINDOW_ROWS, train_rows // WINDOWS_TO_LEARN))
-    window_s = settings.window_s or window_rows * period_s
+    window_s = settings.window_s or window_rows(period_s, train_rows) * period_s
     span = Span(window_s, period_s, hold_s=window_s)
-    model = _model(sheet, span)
+    model = _model(sheet, span, settings.features)
     features = rolled(sheet.time_ns, sheet.values, span, progress=progress)
-    values = _known(features)
+    values = features.known()
+    if model.rhythms:
+        swings = rolled_swings(sheet.time_ns, sheet.values, span, model.rhythms)
+        values = np.concatenate((values, swings), axis=1)
     table = _table(model, sheet, values, features, train_rows)
     folder = train(table, _training(model, settings, sheet, train_rows))
     detector = BundleDetector.load(folder)
@@ -149,19 +150,16 @@ def sampling_period_s(time_ns: NDArray[np.int64]) -> float:
     return float(np.median(steps)) / _NS
 
 
-def _model(sheet: Sheet, span: Span) -> AssetModel:
+def _model(sheet: Sheet, span: Span, rhythms: tuple[str, ...]) -> AssetModel:
     tags = tuple(Tag(TagId(f"{_ASSET}/{i}")) for i in range(len(sheet.names)))
     return AssetModel(
-        _ASSET, tags, window_s=span.window_s, hop_s=span.period_s, hold_s=span.hold_s
+        _ASSET,
+        tags,
+        window_s=span.window_s,
+        hop_s=span.period_s,
+        hold_s=span.hold_s,
+        rhythms=rhythms,
     )
-
-
-def _known(features: Rolled) -> FloatTable:
-    """A tag known for less than `MIN_COVERAGE` of a window has no statistics in it."""
-    each = features.values.shape[1] // features.coverage.shape[1]
-    for tag, seen in enumerate(features.coverage.T):  # in place: there may be millions
-        features.values[seen < MIN_COVERAGE, tag * each : (tag + 1) * each] = np.nan
-    return features.values
 
 
 def _table(
@@ -171,8 +169,8 @@ def _table(
     features: Rolled,
     train_rows: int,
 ) -> FeatureTable:
-    each = values.shape[1] // features.coverage.shape[1]
-    seen = np.repeat(features.coverage[:train_rows], each, axis=1)
+    known, each = features.coverage[:train_rows], (len(STATISTICS), len(model.rhythms))
+    seen = np.concatenate([np.repeat(known, n, axis=1) for n in each], axis=1)
     whole = np.isfinite(values[:train_rows]).any(axis=1)
     return FeatureTable(
         feature_names(model),
@@ -191,6 +189,8 @@ def _training(
         "window_s": model.window_s,
         "hop_s": model.hop_s,
         "false_alarms_per_week": settings.false_alarms_per_week,
+        "parts": settings.parts,
+        "features": settings.features,
         "tags": [
             {"id": tag.id, "range_low": low, "range_high": high}
             for tag, (low, high) in zip(model.tags, map(_range, learned.T), strict=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from appliance.domain.tag import TagId
     from models.bundle import Bundle
     from models.features import FeatureVector
+    from models.features.asset import FloatColumn
 
 UNKNOWN_MODE = "unknown"
 
@@ -65,8 +66,9 @@ class Verdict:
     (0…1); `contributions` by tag, `features` by feature (shares, too). `mode` it was
     judged in, `detectors` the score of each of them (1.0 at its limit); the state of
     the moment is abnormal from `anomaly_limit` on, and worth a person when it has
-    lasted for `evidence_limit` (`models.lasting`). Without a score (NaN) nothing is
-    said: no cause, and no anomaly.
+    lasted for `evidence_limit` (`models.lasting`). `shift` is where the window stands
+    beside what is usual (`models.changes`). Without a score (NaN) nothing is said: no
+    cause, and no anomaly.
     """
 
     score: float
@@ -79,6 +81,7 @@ class Verdict:
     detectors: Mapping[str, float] = field(default_factory=dict)
     anomaly_limit: float = math.inf
     evidence_limit: float = math.inf
+    shift: FloatColumn | None = field(default=None, compare=False, repr=False)
 
     @property
     def beyond_limit(self) -> bool:
@@ -105,6 +108,7 @@ class BundleDetector:
         self.sensors = manifest.sensors
         self.limit = manifest.limit
         self.cards = manifest.modes
+        self.change_limits = {mode.name: mode.change_limit for mode in manifest.modes}
         self.dropped = manifest.dropped
         self.window_s = manifest.window_s
         self.trained_to_ns = round(manifest.trained_to.timestamp() * 1e9)
@@ -203,6 +207,7 @@ class BundleDetector:
             detectors=told,
             anomaly_limit=card.anomaly_limit,
             evidence_limit=_or_never(card.evidence_limit),
+            shift=answers.shift[0].astype(np.float64),
         )
         if not total > 0.0:
             return bare

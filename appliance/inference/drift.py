@@ -10,13 +10,13 @@ never an alarm that calls.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from appliance.inference.adwin import Adwin
+from appliance.inference.drift_memory import DriftMemory, RowsMemory, ShiftMemory
 from appliance.inference.kolmogorov import independent, ks_chance, ks_distance
+from appliance.inference.level import Level
 from models.features import tag_of
 from models.modes import UNKNOWN_NAME
 
@@ -44,10 +44,6 @@ CHANCE = 1e-4
 """So probable it may be, for all features together, that nothing has drifted."""
 LASTS = 48
 """A drift shows in so many looks, one after the other."""
-
-LARGE_CHANGE = 0.2
-"""Of the mean score as a part of its limit, or of the share of unknown modes."""
-DELTA = 1e-5
 
 _NAMED = 3
 _NS = 1_000_000_000
@@ -103,36 +99,6 @@ class _Shift(NamedTuple):
     distance: float
 
 
-@dataclass(slots=True)
-class _Level:
-    """A number from 0 to 1, the mean of a block at a time, and whether it has risen."""
-
-    adwin: Adwin = field(default_factory=lambda: Adwin(DELTA))
-    first: float | None = None
-    risen: tuple[int, float] | None = None
-    total: float = 0.0
-    count: int = 0
-
-    def add(self, value: float) -> None:
-        self.total += min(max(value, 0.0), 1.0)
-        self.count += 1
-
-    def close(self, time_ns: int) -> None:
-        """End a block."""
-        if not self.count:
-            return
-        change = self.adwin.update(self.total / self.count)
-        self.total, self.count = 0.0, 0
-        if change is None:
-            return
-        if self.first is None:
-            self.first = change.before
-        since_ns = time_ns - round(change.recent * BLOCK_S * _NS)
-        since_ns = since_ns if self.risen is None else self.risen[0]
-        large = change.after - self.first >= LARGE_CHANGE
-        self.risen = (since_ns, change.after) if large else None
-
-
 class DriftWatch:
     """Follows one asset under one model.
 
@@ -142,10 +108,15 @@ class DriftWatch:
     """
 
     def __init__(
-        self, features: Sequence[str], reference: Mapping[str, FloatTable]
+        self,
+        features: Sequence[str],
+        reference: Mapping[str, FloatTable],
+        *,
+        model: str = "",
     ) -> None:
         self.drift: Drift | None = None
         """What has drifted now; None: nothing that is known."""
+        self._model = model
         self._features = tuple(features)
         self._reference = dict(reference)
         self._recent: dict[str, deque[tuple[int, FloatColumn]]] = {
@@ -153,9 +124,54 @@ class DriftWatch:
         }
         self._fresh: set[str] = set()  # modes with a row of this block
         self._shifts: dict[tuple[str, str], _Shift] = {}
-        self._score, self._unknown = _Level(), _Level()
+        # the mean score as a part of its limit, and the share of unknown modes
+        self._score, self._unknown = Level(), Level()
         self._block: int | None = None
         self._order_of: tuple[tuple[str, ...], NDArray[np.int64]] | None = None
+
+    def memory(self) -> DriftMemory:
+        """Return all that was seen under this model."""
+        return DriftMemory(
+            model=self._model,
+            features=self._features,
+            block=self._block,
+            fresh=tuple(sorted(self._fresh)),
+            recent={m: RowsMemory.of(rows) for m, rows in self._recent.items() if rows},
+            shifts=tuple(
+                ShiftMemory(*key, each.looks, each.since_ns, each.distance)
+                for key, each in self._shifts.items()
+            ),
+            score=self._score.memory,
+            unknown=self._unknown.memory,
+        )
+
+    def recall(self, known: DriftMemory) -> None:
+        """Go on from what was seen before; nothing was seen yet.
+
+        Raises:
+            ValueError: It is of another model; nothing is taken.
+        """
+        if known.model != self._model:
+            raise ValueError(f"it is of model {known.model}, not of {self._model}")
+        modes = {*known.recent, *known.fresh, *(each.mode for each in known.shifts)}
+        named = {each.feature for each in known.shifts}
+        if known.features != self._features or not named <= set(self._features):
+            raise ValueError("it is of other features")
+        if not modes <= self._reference.keys():
+            raise ValueError("it is of other modes")
+        width = len(self._features)
+        recent = {mode: each.rows(width) for mode, each in known.recent.items()}
+        for mode, rows in recent.items():
+            self._recent[mode].extend(rows)
+        self._fresh = set(known.fresh)
+        self._block = known.block
+        self._shifts = {
+            (each.mode, each.feature): _Shift(each.looks, each.since_ns, each.distance)
+            for each in known.shifts
+        }
+        self._score = Level.recalled(known.score)
+        self._unknown = Level.recalled(known.unknown)
+        self.drift = self._summed()
 
     def see(self, time_ns: int, vector: FeatureVector, verdict: Verdict) -> None:
         """Take a window of the running machine, and what was said of it.
@@ -181,8 +197,8 @@ class DriftWatch:
 
     def _look(self, time_ns: int) -> None:
         """A block is over: look at what it has brought."""
-        self._score.close(time_ns)
-        self._unknown.close(time_ns)
+        self._score.close(time_ns, block_s=BLOCK_S)
+        self._unknown.close(time_ns, block_s=BLOCK_S)
         for mode in self._fresh:
             if len(self._recent[mode]) >= FEWEST:
                 self._compare(mode)

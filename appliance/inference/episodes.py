@@ -10,8 +10,6 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
 from appliance.domain.health import PastEpisode
 
 if TYPE_CHECKING:
@@ -95,20 +93,6 @@ class EpisodeMemory:
         alike = [each for each in found if each.similarity >= ALIKE]
         alike.sort(key=lambda each: -each.similarity)
         return tuple(alike[:MOST])
-
-
-def write_episodes(episodes: tuple[Episode, ...]) -> bytes:
-    """Return episodes as JSON."""
-    return msgspec.json.encode(episodes)
-
-
-def read_episodes(content: bytes) -> tuple[Episode, ...]:
-    """Read episodes from JSON.
-
-    Raises:
-        ValueError: Not episodes; the message says why.
-    """
-    return msgspec.json.decode(content, type=tuple[Episode, ...])
 
 
 def _size(fingerprint: Fingerprint) -> float:

@@ -56,10 +56,8 @@ class Explainer:
         self,
         model: AssetModel,
         quantities: Mapping[str, TagId],
-        *,
-        memory: EpisodeMemory | None = None,
     ) -> None:
-        self.memory = EpisodeMemory() if memory is None else memory
+        self.memory = EpisodeMemory()
         self._model = model
         self._quantities = quantities
         self._burst: tuple[int, dict[str, float]] = (0, {})
@@ -99,6 +97,19 @@ class Explainer:
         if self._before.wants():
             self._before.remember(self._symptoms(window, vector))
 
+    @property
+    def standing(self) -> Episode | None:
+        """The episode that is not over, as far as it is known."""
+        if self._since_ns is None or not self._fingerprint:
+            return None
+        return Episode(self._since_ns, self._since_ns, self._fingerprint)
+
+    def recall(self, memory: EpisodeMemory, standing: Episode | None) -> None:
+        """Go on from what was known before: nothing was seen yet."""
+        self.memory = memory
+        if standing is not None:
+            self._begin(standing)
+
     def repeat(self) -> None:
         """Tell again what was told: it may have been lost."""
         self._is_known_there = False
@@ -128,11 +139,11 @@ class Explainer:
             wanted = self._of_sensors(window.end_ns, verdict, sensors)
         return self._news(wanted, window.end_ns)
 
-    def _begin(self) -> None:
+    def _begin(self, standing: Episode | None = None) -> None:
         self._recent: deque[dict[str, float]] = deque(maxlen=RECENT)
         self._shares: deque[Mapping[str, float]] = deque(maxlen=RECENT)
-        self._since_ns: int | None = None
-        self._fingerprint: dict[str, float] = {}
+        self._since_ns = None if standing is None else standing.since_ns
+        self._fingerprint = {} if standing is None else dict(standing.fingerprint)
 
     def _close(self, until_ns: int) -> None:
         """Remember the episode that is over, if there was one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from dataclasses import replace
 from functools import partial
@@ -10,24 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from appliance.domain.batch import Text, batch_of, keep_alive
-from appliance.domain.health import (
-    ANOMALY,
-    ANOMALY_SCORE,
-    EXPLANATION,
-    HEALTH_INDEX,
-    LIFE_H,
-    LIFE_HIGH_H,
-    LIFE_LOW_H,
-    derived_group,
-)
-from appliance.domain.sample import Quality
-from appliance.domain.tag import TagId
 from appliance.inference.asset import asset_model
+from appliance.inference.derived import Derived
 from appliance.inference.detector import Verdict
 from appliance.inference.drift import DriftWatch
+from appliance.inference.episodes import EpisodeMemory
 from appliance.inference.explain import Explainer
 from appliance.inference.health import HealthTrack
+from appliance.inference.memory import SCHEMA, AssetMemory, recall_drift
+from appliance.inference.moves import Changes
 from appliance.inference.newest import Newest
 from appliance.inference.symptoms import quantities_of
 from appliance.inference.telemetry import Telemetry
@@ -40,14 +32,14 @@ if TYPE_CHECKING:
 
     from appliance.config import AssetSettings, Config
     from appliance.domain.batch import Batch
-    from appliance.domain.health import Health
+    from appliance.domain.tag import TagId
     from appliance.inference.detector import BundleDetector
     from appliance.inference.drift import Drift
+    from appliance.inference.moves import Change
     from models.features import AssetModel, FeatureVector, Window
 
-STATUS_BAD_NO_DATA = 0x809B_0000
-"""There is nothing to judge: the machine stands, or values are missing (BadNoData)."""
-_TOLD = (HEALTH_INDEX, ANOMALY_SCORE, ANOMALY, LIFE_H, LIFE_LOW_H, LIFE_HIGH_H)
+CHANGES_WAITING = 8
+"""Changes that wait for the link; the oldest goes first."""
 
 
 class _Evidence(NamedTuple):
@@ -58,11 +50,7 @@ class _Evidence(NamedTuple):
 
 
 class AssetJudge:
-    """Follows one asset. Without a detector it only gathers.
-
-    While there is nothing to judge the tags are told to be bad, once, and then only
-    confirmed; so are the causes: told when they change.
-    """
+    """Follows one asset. Without a detector it only gathers."""
 
     def __init__(
         self, config: Config, asset: AssetSettings, numbers: Mapping[TagId, int]
@@ -74,9 +62,7 @@ class AssetJudge:
         self._tag_numbers = numbers
         self._model: AssetModel = asset_model(config, asset)
         self._windows = Windows(self._model, numbers)
-        self._group = derived_group(asset.id)
-        self._numbers = [numbers[TagId(f"{asset.id}/{each}")] for each in _TOLD]
-        self._explanation = numbers[TagId(f"{asset.id}/{EXPLANATION}")]
+        self._derived = Derived(asset.id, numbers)
         self._explainer = Explainer(
             self._model, quantities_of(self._model, asset.quantities)
         )
@@ -87,12 +73,14 @@ class AssetJudge:
         self._judging: tuple[BundleDetector, HealthTrack] | None = None
         self._verdicts: Verdicts | None = None
         self._drift: DriftWatch | None = None
+        self._moves: Changes | None = None
+        self.changes: deque[Change] = deque(maxlen=CHANGES_WAITING)
+        """What is to be told: the machine began to behave otherwise."""
         self.telemetry = Telemetry()
         self._maintained_ns: int | None = None
-        self._told_bad = False
-        self._told_cause = ""
         # what the loop hears of while a thread judges, for the next window
         self._news: deque[Callable[[], None]] = deque()
+        self._at_work = threading.Lock()
 
     @property
     def baseline_due(self) -> bool:
@@ -137,11 +125,12 @@ class AssetJudge:
             "rows_dropped": self._windows.rows_dropped,
         }
 
-    def use(self, detector: BundleDetector) -> None:
+    def use(self, detector: BundleDetector, memory: AssetMemory | None = None) -> None:
         """Judge by another model from now on; its health begins anew.
 
-        A model learned on windows of another length gets its own: how long a window
-        is belongs to the model, how often one is judged to the configuration.
+        `memory` is what was known of the asset before this process began. A model
+        learned on windows of another length gets its own: how long a window is belongs
+        to the model, how often one is judged to the configuration.
         """
         asset, window_s = self._asset, detector.window_s
         if window_s != self._model.window_s:
@@ -150,11 +139,39 @@ class AssetJudge:
             self._windows = Windows(self._model, self._tag_numbers)
         self._judging = detector, self._track(detector)
         self._verdicts = Verdicts(detector, sensor_after_s=asset.sensors.after_s)
-        self._drift = DriftWatch(detector.features, detector.reference())
+        watch = DriftWatch(
+            detector.features, detector.reference(), model=detector.version
+        )
+        self._drift = recall_drift(watch, memory)
+        self._moves = Changes(self._model.tags, detector.change_limits)
         self.telemetry = Telemetry()
         self._news.append(
             partial(self._explainer.use, self._model, detector.examples())
         )
+        if memory is not None:
+            self._maintained_ns = self._maintained_ns or memory.maintained_ns
+            episodes = EpisodeMemory(memory.episodes)
+            self._news.append(
+                partial(self._explainer.recall, episodes, memory.standing)
+            )
+
+    def memory(self) -> AssetMemory | None:
+        """Return what is worth keeping; None without a model.
+
+        Waits for the window that is being judged.
+        """
+        with self._at_work:
+            self._hear_news()
+            if self._judging is None or self._drift is None:
+                return None
+            return AssetMemory(
+                schema=SCHEMA,
+                asset=self._asset.id,
+                episodes=self._explainer.memory.episodes,
+                standing=self._explainer.standing,
+                maintained_ns=self._maintained_ns,
+                drift=self._drift.memory(),
+            )
 
     def maintained(self, at_ns: int, what: str = "") -> None:
         """Begin a new life: `what` was done. The same maintenance counts once.
@@ -182,8 +199,7 @@ class AssetJudge:
 
     def repeat(self) -> None:
         """Tell again what is told once: it may have been lost with the link."""
-        self._told_bad = False
-        self._told_cause = ""
+        self._derived.repeat()
         self._explainer.repeat()
 
     def push(self, batch: Batch) -> None:
@@ -208,8 +224,17 @@ class AssetJudge:
 
         Heavy: may run on a thread, but one at a time.
         """
+        with self._at_work:
+            self._hear_news()
+            return self._judged(window, evidence, now_ns=now_ns)
+
+    def _hear_news(self) -> None:
         while self._news:
             self._news.popleft()()
+
+    def _judged(
+        self, window: Window, evidence: _Evidence, *, now_ns: int
+    ) -> Batch | None:
         if self._judging is None:
             self._learn(window)
             return None
@@ -221,7 +246,7 @@ class AssetJudge:
         if own and window.mode is Mode.RUNNING and self._verdicts is not None:
             vector = feature_vector(self._model, window)
             verdict = self._verdicts.judge(window, vector)
-            self._note(window, vector, verdict)
+        self._note(window, vector, verdict)
         self.windows_judged += 1
         health = track.observe(
             window.end_ns,
@@ -236,13 +261,18 @@ class AssetJudge:
             health=health,
             sensors=() if self._verdicts is None else self._verdicts.findings,
         )
-        texts = self._cause(health)
-        if text is not None:
-            texts = (*texts, Text(self._explanation, health.time_ns, text))
-        return self._batch(health, now_ns, texts)
+        return self._derived.batch(health, text, now_ns=now_ns)
 
-    def _note(self, window: Window, vector: FeatureVector, verdict: Verdict) -> None:
-        """Let telemetry and drift see what was said of a window."""
+    def _note(
+        self, window: Window, vector: FeatureVector | None, verdict: Verdict
+    ) -> None:
+        """Let all who follow the model see what was said of a window."""
+        if self._moves is not None:
+            change = self._moves.see(window.end_ns, vector, verdict)
+            if change is not None:
+                self.changes.append(change)
+        if vector is None:
+            return
         self.telemetry.saw(verdict, float(np.mean(vector.coverage)))
         if self._drift is not None:
             self._drift.see(window.end_ns, vector, verdict)
@@ -251,30 +281,6 @@ class AssetJudge:
         """Learn what is usual while there is no model yet."""
         if window.mode is Mode.RUNNING:
             self._explainer.learn(window, feature_vector(self._model, window))
-
-    def _batch(self, health: Health, now_ns: int, texts: tuple[Text, ...]) -> Batch:
-        known = math.isfinite(health.score)
-        if not known and self._told_bad:
-            return replace(keep_alive(self._group, now_ns), texts=texts)
-        self._told_bad = not known
-        values = np.array(_values(health) if known else [math.nan] * len(_TOLD))
-        finite = np.isfinite(values)
-        return batch_of(
-            self._numbers,
-            np.where(finite, values, np.nan),
-            source_time_ns=health.time_ns,
-            receive_time_ns=now_ns,
-            quality=np.where(finite, Quality.GOOD, Quality.BAD),
-            status=np.where(finite, 0, STATUS_BAD_NO_DATA),
-            group=self._group,
-            texts=texts,
-        )
-
-    def _cause(self, health: Health) -> tuple[Text, ...]:
-        if health.cause == self._told_cause:
-            return ()
-        self._told_cause = health.cause
-        return (Text(self._numbers[1], health.time_ns, health.cause),)
 
 
 def _relearn(asset: str) -> dict[str, Any]:
@@ -286,13 +292,3 @@ def _relearn(asset: str) -> dict[str, Any]:
         "priority": "low",
         "tags": [],
     }
-
-
-def _values(health: Health) -> list[float]:
-    """Return the values in the order of `_TOLD`; the tag's score has 1.0 as limit."""
-    life = health.life
-    hours = [math.nan] * 3
-    if life is not None:
-        hours = [life.expected_h, life.low_h, life.high_h]
-    score = health.score / health.limit
-    return [health.index, score, float(health.anomaly), *hours]

@@ -12,6 +12,7 @@ from appliance.domain.event import EventKind
 from appliance.domain.tag import TagId
 from appliance.inference.detector import PROCESSOR, BundleDetector, Runtime
 from appliance.inference.judge import AssetJudge
+from appliance.inference.memory import FOLDER, Keeper
 from appliance.inference.telemetry import memory_bytes
 from appliance.link.client import LinkLostError, LinkRefusedError, connect
 from appliance.runtime.backoff import Backoff
@@ -54,6 +55,7 @@ async def _stay_linked(
     for absent in runtime.absent:
         log.warning("onnxruntime has no %s here: models run on the next", absent)
     models, bench = Models(state_dir / "models", runtime), Bench(config)
+    keeper = Keeper(state_dir / FOLDER, clock)
     spread = random.SystemRandom().random
     backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, jitter=0.3, spread=spread)
     lost = False
@@ -69,11 +71,13 @@ async def _stay_linked(
                 lost = False
                 linked_s = clock.now_s()
                 judges = bench.judges(link.hello)
-                await Session(judges, link, models, clock=clock).run()
+                await Session(judges, link, models, keeper, clock=clock).run()
         except (LinkLostError, LinkRefusedError, WireError) as error:
             if not lost:
                 log.warning("the hub cannot be reached: %s", error)
             lost = True
+        finally:
+            keeper.keep_all(bench.known)
         if clock.now_s() - linked_s > LONGEST_RETRY_S:
             backoff.reset()
         await clock.sleep(backoff.next_s())
@@ -86,6 +90,11 @@ class Bench:
         self._config = config
         self._numbers: dict[TagId, int] | None = None
         self._judges: dict[str, AssetJudge] = {}
+
+    @property
+    def known(self) -> Mapping[str, AssetJudge]:
+        """The judges there are."""
+        return self._judges
 
     def judges(self, hello: Hello) -> Mapping[str, AssetJudge]:
         """Return the judges for this hub: new ones where its tag table is another.
@@ -151,9 +160,11 @@ class Session:
         judges: Mapping[str, AssetJudge],
         link: LinkClient,
         models: Models,
+        keeper: Keeper,
         *,
         clock: Clock,
     ) -> None:
+        self._keeper = keeper
         self._judges = judges
         self._link = link
         self._models = models
@@ -196,8 +207,12 @@ class Session:
         if judge is None:
             return
         detector = await self._models.active(asset)
-        if detector is not None and detector.version != judge.version:
-            judge.use(detector)
+        if detector is None or detector.version == judge.version:
+            return
+        memory = None
+        if judge.version is None:  # a model that follows another one begins anew
+            memory = await asyncio.to_thread(self._keeper.read, asset)
+        judge.use(detector, memory)
 
     async def _recall_upkeep(self) -> None:
         """Hear of the maintenance that was done while we were not there."""
@@ -227,6 +242,19 @@ class Session:
             judge.telemetry.took(self._clock.now_s() - begun_s)
             if batch is not None:
                 await self._link.send_batch(message_of(batch))
+            await self._tell_changes(asset, judge)
+            await self._keeper.keep(asset, judge)
+
+    async def _tell_changes(self, asset: str, judge: AssetJudge) -> None:
+        """Announce what waits; what the hub has not heard waits for the next link."""
+        while judge.changes:
+            try:
+                await self._link.request(
+                    "asset.changed", asset=asset, **judge.changes[0].told()
+                )
+            except LinkRefusedError as error:
+                log.warning("the hub takes no change of %s: %s", asset, error)
+            judge.changes.popleft()
 
     async def _tell_status(self) -> None:
         while True:
@@ -249,6 +277,7 @@ class Session:
                 a: j.drift.since_ns for a, j in judges if j.drift is not None
             },
             "telemetry": {asset: judge.telemetry.told() for asset, judge in judges},
+            "judged": {asset: judge.windows_judged for asset, judge in judges},
             "memory_bytes": memory_bytes(),
             "providers_absent": list(self._models.runtime.absent),
             "modes": {asset: judge.mode_name for asset, judge in judges},

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.features import MIN_COVERAGE
+from models.features.rhythm import RHYTHMS, rolled_rhythms
 from models.features.steps import STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +43,17 @@ class Rolled(NamedTuple):
 
     values: FloatTable
     coverage: FloatTable
+
+    def known(self) -> FloatTable:
+        """Return the values, without those of a tag known for too little of a window.
+
+        They are taken out in place: there may be millions.
+        """
+        each = len(STATISTICS)
+        for tag, seen in enumerate(self.coverage.T):
+            own = slice(tag * each, (tag + 1) * each)
+            self.values[seen < MIN_COVERAGE, own] = np.nan
+        return self.values
 
 
 class _Steps(NamedTuple):
@@ -70,13 +83,12 @@ def rolled(
     coverage = np.zeros((count, tags))
     at_s = (time_ns - time_ns[0]) * _NS if count else np.empty(0)
     steps = [_steps(at_s, values[:, tag], span) for tag in range(tags)]
-    window_begin_s = at_s + span.period_s - span.window_s
-    first = np.searchsorted(at_s, window_begin_s + _SHORTEST_S, side="right") - 1
+    window_begin_s, first = _begins(at_s, span)
     for begin in range(0, count, _CHUNK_ROWS):
         rows = np.arange(begin, min(begin + _CHUNK_ROWS, count))
         for tag, each in enumerate(steps):
             out[rows, tag], known_s = _statistics(
-                each, np.maximum(first[rows], 0), rows, window_begin_s[rows]
+                each, first[rows], rows, window_begin_s[rows]
             )
             coverage[rows, tag] = known_s / span.window_s
         if progress is not None:
@@ -85,6 +97,29 @@ def rolled(
     out[early], coverage[early] = np.nan, 0.0
     flat = out.reshape(count, tags * len(STATISTICS))
     return Rolled(flat, np.minimum(coverage, 1.0))
+
+
+def rolled_swings(
+    time_ns: NDArray[np.int64], values: FloatTable, span: Span, chosen: Sequence[str]
+) -> FloatTable:
+    """Return [rows, tags * chosen] of `RHYTHMS` of the same windows as `rolled`."""
+    found = np.empty((*values.shape, len(chosen)))
+    columns = [RHYTHMS.index(each) for each in chosen]
+    at_s = (time_ns - time_ns[0]) * _NS if len(time_ns) else np.empty(0)
+    begin_s, _ = _begins(at_s, span)
+    for tag, column in enumerate(values.T):
+        found[:, tag] = rolled_rhythms(
+            at_s, column, begin_s, window_s=span.window_s, hold_s=span.hold_s
+        )[:, columns]
+    found[begin_s < -0.5 * span.period_s] = np.nan
+    return found.reshape(len(time_ns), -1)
+
+
+def _begins(at_s: FloatColumn, span: Span) -> tuple[FloatColumn, SlotColumn]:
+    """Return when each row's window begins, and the row that holds then."""
+    begin_s = at_s + span.period_s - span.window_s
+    first = np.searchsorted(at_s, begin_s + _SHORTEST_S, side="right") - 1
+    return begin_s, np.maximum(first, 0)
 
 
 def _steps(at_s: FloatColumn, column: FloatColumn, span: Span) -> _Steps:

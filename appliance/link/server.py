@@ -257,7 +257,7 @@ class LinkServer:
             return Reply(request.n, result=await run(request.args, peer))
         except RefusedError as error:
             return Reply(request.n, error=str(error))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             log.warning("%s from %s: bad arguments: %r", request.op, peer.name, error)
             return Reply(request.n, error=f"bad arguments for {request.op}: {error}")
         except Exception:

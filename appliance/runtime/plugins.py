@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads it at run time
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import Field
 
@@ -26,13 +27,17 @@ GROUP = "wheeltapper.connectors"
 
 
 class TagSettings(Settings):
-    """What every connector's tag has; a connector adds where to find it."""
+    """What every connector's tag has; a connector adds where to find it.
+
+    `states` are the words for its values, `{ 0 = "stopped", 1 = "running" }`.
+    """
 
     id: str
     engineering_units: str = ""
     range_low: float | None = None
     range_high: float | None = None
     description: str = ""
+    states: Mapping[int, str] = Field(default_factory=dict)
 
     def tag(self) -> Tag:
         """Return the tag of the domain.
@@ -47,6 +52,7 @@ class TagSettings(Settings):
             range_low=float("-inf") if low is None else low,
             range_high=float("inf") if high is None else high,
             description=self.description,
+            states=tuple(sorted(self.states.items())),
         )
 
 
@@ -77,6 +83,11 @@ class SourceSettings(Settings):
         """Return the tags this source is responsible for."""
         tags: tuple[TagSettings, ...] = getattr(self, "tags", ())
         return tuple(each.tag() for each in tags)
+
+    def of_gateway(self, site: str, gateway: str) -> Self:
+        """Return a copy that knows whose source this is."""
+        del site, gateway
+        return self.model_copy()
 
     def shared_port(self) -> str | None:
         """Return the exclusive resource (a serial port) this occupies, or None."""

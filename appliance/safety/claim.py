@@ -22,6 +22,15 @@ STANDING_DOWN = (
 )
 
 
+def said_at_arming(matrix: Matrix) -> list[str]:
+    """Return the claim and what stops what, in lines for a log."""
+    rows = [
+        f"{row.id} ({vote_of(row)}) stops {', '.join(matrix.stops.get(row.id, ()))}"
+        for row in matrix.rows
+    ]
+    return [CLAIM, *rows]
+
+
 def matrix_rows(matrix: Matrix) -> list[dict[str, Any]]:
     """Return the cause-and-effect matrix as plain rows, for people and machines."""
     return [

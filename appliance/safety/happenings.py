@@ -255,7 +255,7 @@ def _bypass_event(name: str, bypass: Bypass, message: str) -> Event:
 
 
 def _asset(row: InitiatorSettings) -> str:
-    return row.channels[0].split("/", 1)[0] if row.channels else ""
+    return row.channels[0].partition("/")[0] if row.channels else ""
 
 
 def _event(

@@ -85,7 +85,6 @@ class ElementWriter:
         self._ordered = None
         self._point = None
         self._written = True
-        self._beat = self._refresh = False
 
     async def run(self) -> None:
         """Write what is ordered, until cancelled."""

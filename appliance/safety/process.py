@@ -22,7 +22,7 @@ from appliance.runtime.plugins import load_connector, tag_ids
 from appliance.safety import happenings
 from appliance.safety.announcer import Announcer
 from appliance.safety.asking import RequestWriter
-from appliance.safety.claim import CLAIM
+from appliance.safety.claim import said_at_arming
 from appliance.safety.desk import Desk
 from appliance.safety.intake import Intake
 from appliance.safety.journal import Journal
@@ -118,8 +118,8 @@ async def run(config: Config, *, state_dir: Path, run_dir: Path, clock: Clock) -
     log.info("mode is %s; %s", mode, realtime or "SCHED_FIFO")
     if pinned:
         log.info("%s", pinned)
-    if scan.state.armed:
-        log.info("%s", CLAIM)
+    for line in said_at_arming(matrix) if scan.state.armed else ():
+        log.info("%s", line)
     settle_heap()
     with quiet_logs(partial(follow, priority)):
         await _live(scan, announcer, journal, link, outputs=outputs, clock=clock)

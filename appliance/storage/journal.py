@@ -64,6 +64,21 @@ def of_kind(
         yield event_of(content)
 
 
+def lately(
+    connection: sqlite3.Connection, kind: EventKind, *, from_ns: int, limit: int
+) -> list[Event]:
+    """Return the newest events of a kind since `from_ns`, in the order of their times.
+
+    However long the log is, no more of it is read than lies since then.
+    """
+    rows = connection.execute(
+        "SELECT content FROM event WHERE time_ns >= ? AND kind = ?"
+        " ORDER BY time_ns DESC LIMIT ?",
+        (from_ns, kind, limit),
+    )
+    return [event_of(content) for (content,) in rows][::-1]
+
+
 def verdicts(connection: sqlite3.Connection) -> Iterator[Verdict]:
     """Yield what people judged of alarms and anomalies, oldest first."""
     rows = connection.execute(

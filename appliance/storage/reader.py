@@ -28,6 +28,7 @@ from appliance.storage.history import (
 )
 from appliance.storage.journal import (
     event_of,
+    lately,
     of_kind,
     oldest_ns,
     recent,
@@ -215,6 +216,12 @@ class BufferReader:
     def events_of_kind(self, kind: EventKind, *, from_ns: int = 0) -> Iterator[Event]:
         """Yield the events of a kind, as stamped, in the order of their commits."""
         return of_kind(self._connection, kind, from_ns=from_ns)
+
+    def events_lately(
+        self, kind: EventKind, *, from_ns: int, limit: int
+    ) -> list[Event]:
+        """Return the newest events of a kind since a time, as stamped, in order."""
+        return lately(self._connection, kind, from_ns=from_ns, limit=limit)
 
     def journal_head(self) -> Head | None:
         """Return the newest link of the chain over the events."""

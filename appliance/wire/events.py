@@ -66,6 +66,7 @@ def tag_table(
             range_low=_finite(tags[name].range_low),
             range_high=_finite(tags[name].range_high),
             description=tags[name].description,
+            states=tags[name].states,
         )
         for name, number in numbers.items()
         if name in tags
@@ -88,6 +89,7 @@ def tag_of_entry(entry: TagEntry) -> Tag:
         range_low=-math.inf if entry.range_low is None else entry.range_low,
         range_high=math.inf if entry.range_high is None else entry.range_high,
         description=entry.description,
+        states=entry.states,
     )
 
 

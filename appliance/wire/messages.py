@@ -29,6 +29,7 @@ class TagEntry(msgspec.Struct, frozen=True):
     range_low: float | None = None
     range_high: float | None = None
     description: str = ""
+    states: tuple[tuple[int, str], ...] = ()
 
 
 class Hello(msgspec.Struct, tag="hello", frozen=True):

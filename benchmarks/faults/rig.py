@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sim_plant.truth import TruthEntry
 
 HOST = "127.0.0.1"
-READY_WITHIN_S = 25.0
+READY_WITHIN_S = 60.0
 OPCUA_EVERY_SCANS = 2
 WATCHDOG_MS = 1500
 

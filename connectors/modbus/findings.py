@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from appliance.domain.naming import legal_tag_id, unique
 from appliance.runtime.drafts import HEADING, comment, table
-from connectors.modbus.guess import Candidate, assigned, candidates, segmented
+from connectors.modbus.candidates import Candidate, candidates
+from connectors.modbus.guess import assigned, segmented
 from connectors.modbus.notation import reference_of
 from connectors.modbus.registers import Encoding, RegisterType
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from appliance.domain.tag import TagId
-    from connectors.modbus.guess import Expectation
+    from connectors.modbus.candidates import Expectation
     from connectors.modbus.registers import Raw
     from connectors.modbus.scan import Spot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from connectors.modbus.guess import Expectation
+from connectors.modbus.candidates import Expectation
 from connectors.modbus.notation import ADDRESSES, NotationError, parse_reference
 
 if TYPE_CHECKING:

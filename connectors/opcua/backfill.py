@@ -33,11 +33,19 @@ _TOO_MANY = "too many holes at once"
 class Backfill:
     """The holes that are known and not yet filled; it outlives connections.
 
-    `filled` counts the rows read from history since the start.
+    `filled` counts the rows read from history since the start. Holes lie in the
+    server's time; what is declared has `taken_off_ns` taken off.
     """
 
-    def __init__(self, settings: OpcuaSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: OpcuaSettings,
+        clock: Clock,
+        *,
+        taken_off_ns: Callable[[], int] = int,
+    ) -> None:
         self.filled = 0
+        self._taken_off_ns = taken_off_ns
         self.settings = settings
         self.clock = clock
         self._holes: deque[Hole] = deque()
@@ -117,6 +125,12 @@ class Backfill:
         if hole.certain:
             self._given_up.setdefault(reason, GivenUp()).holes.append(hole)
 
+    def abandon(self, holes: Iterable[Hole], reason: str) -> None:
+        """Give up holes that nobody shall try to fill."""
+        for hole in holes:
+            self.give_up(hole, reason)
+        self._changed.set()
+
     def try_again(self, hole: Hole) -> bool:
         """Keep a hole for later; False if it has been tried often enough."""
         if hole.tries + 1 >= _TRIES:
@@ -136,5 +150,8 @@ class Backfill:
             numbers = dict.fromkeys(hole.number for hole in given_up.holes)
             names = [places[n].item.tag.id for n in numbers if n in places]
             gap = given_up.gap(f"{self.settings.name}: {reason}", names)
-            inbox.put_gap(gap)
+            off_ns = self._taken_off_ns()
+            inbox.put_gap(
+                replace(gap, from_ns=gap.from_ns - off_ns, to_ns=gap.to_ns - off_ns)
+            )
         self._given_up.clear()

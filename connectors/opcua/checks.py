@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connectors.opcua.clock_memory import ClockMemory
 from connectors.opcua.clockwatch import ClockWatch
 from connectors.opcua.filters import DeadbandHere
 from connectors.opcua.identity import Identity
@@ -24,15 +25,30 @@ class Checks:
 
     def __init__(self, settings: OpcuaSettings, numbers: Mapping[TagId, int]) -> None:
         names = {number: tag for tag, number in numbers.items()}
+        self._recalled = False
+        self._kept_ns: int | None = None
         self.identity = Identity()
         self.refusals = Refusals()
         self.overflows = Overflows(names)
         self.deadband = DeadbandHere()
+        self.memory = ClockMemory(settings)
         self.clock = ClockWatch(
             policy=settings.clock,
             tolerance_s=settings.clock_tolerance_s,
             names=names,
         )
+
+    def recall(self) -> int | None:
+        """Begin with what was taken off the server's times before; return it if known.
+
+        Once: what has been seen since is newer.
+        """
+        if not self._recalled:
+            self._recalled = True
+            self._kept_ns = self.memory.recall()
+            if self._kept_ns is not None:
+                self.clock.recall(self._kept_ns)
+        return self._kept_ns
 
     def judge(self, batch: Batch) -> Batch:
         """Return the batch with its times judged: what historical values undergo."""

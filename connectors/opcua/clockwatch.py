@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 STATUS_UNCERTAIN: Final = 0x4000_0000
 """The time is wrong; OPC UA has no narrower word (Uncertain)."""
+_STEP_NS: Final = 100_000_000
+_STEADY_NS: Final = 2_000_000_000
+"""A server may show its clock a second late, and be slow to answer."""
 EARLIEST_NS: Final = 1_420_070_400_000_000_000
 """2015-01-01: a clock that shows an earlier time has lost it."""
 
@@ -38,7 +41,8 @@ class ClockWatch:
     that is known, and they keep their quality: the server's offset is taken off, or
     else the server's own time counts, or else the time we received it. The same wrong
     time of a tag is always replaced by the same right one, so a value that is sent
-    again gets no fresh time.
+    again gets no fresh time. For the same reason the offset stands still in steps: what
+    history says of a value is then dated as the value was.
     """
 
     def __init__(
@@ -61,7 +65,16 @@ class ClockWatch:
 
     def observe_server(self, server_now_ns: int, utc_ns: int) -> None:
         """Take note of what the server says the time is now."""
-        self._offset_ns = server_now_ns - utc_ns
+        self._settle(server_now_ns - utc_ns)
+
+    def recall(self, taken_off_ns: int) -> None:
+        """Begin with what was `taken_off_ns` before a restart of ours."""
+        self._offset_ns = taken_off_ns
+
+    @property
+    def taken_off_ns(self) -> int:
+        """What is taken off the server's times before they are handed on."""
+        return self._offset_ns if self._replaces and self._server_is_wrong else 0
 
     def judge(self, batch: Batch) -> Batch:
         """Return the batch with its source times judged, and by choice replaced."""
@@ -124,6 +137,15 @@ class ClockWatch:
     def _server_is_wrong(self) -> bool:
         return abs(self._offset_ns) > self._tolerance_ns
 
+    def _settle(self, seen_ns: int) -> None:
+        """Keep an offset that explains what is seen, or else take the next step above.
+
+        Whatever the server dates is on its way for a while, so what is seen is never
+        more than the true offset, and may be somewhat less.
+        """
+        if not 0 <= self._offset_ns - seen_ns <= _STEADY_NS:
+            self._offset_ns = -(-seen_ns // _STEP_NS) * _STEP_NS
+
     def _rows(self, batch: Batch) -> Batch:
         if not len(batch):
             return batch
@@ -183,11 +205,19 @@ class ClockWatch:
         if server is not None and not self._server_is_wrong:
             best = np.where(self._plausible(server, receive_ns), server, best)
         if self._server_is_wrong:
+            if not batch.historical:
+                self._learn(time - receive_ns)
             shifted = time - self._offset_ns
             sound = self._plausible(shifted, receive_ns)
             best = np.where(sound, shifted, best)
             known = sound | known
         return np.minimum(best, receive_ns), known
+
+    def _learn(self, seen_ns: TimeColumn) -> None:
+        """See in fresh values that the offset is a little larger than thought."""
+        near = seen_ns[np.abs(seen_ns - self._offset_ns) <= _STEADY_NS]
+        if len(near):
+            self._settle(int(near.max()))
 
     def _plausible(self, time: TimeColumn, receive_ns: int) -> NDArray[np.bool_]:
         return (time >= EARLIEST_NS) & (time <= receive_ns + self._tolerance_ns)

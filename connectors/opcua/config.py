@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from appliance.runtime.pki.application import gateway_uri
 from appliance.runtime.plugins import SourceSettings
 from appliance.runtime.settings import Settings
 from connectors.opcua.tags import (
@@ -148,6 +149,9 @@ class OpcuaSettings(SourceSettings):
     busy hub; then the oldest are lost, counted and logged. What the server refused is
     tried again every `retry_s`.
 
+    To servers we are `application_uri`; by default `urn:wheeltapper:SITE:GATEWAY`, or
+    the name in the certificate that we have.
+
     A source time further ahead of our clock than `clock_tolerance_s`, or before 2015,
     is wrong, and so are all times of a server whose own clock is that far off. With
     `clock = "keep"` such rows are uncertain; with `"replace"` they get the best time
@@ -163,7 +167,7 @@ class OpcuaSettings(SourceSettings):
 
     url: str = Field(pattern=r"^opc\.tcp://[^/\s@]+(/\S*)?$")
     security: SecuritySettings = Field(default_factory=SecuritySettings)
-    application_uri: str = "urn:wheeltapper:gateway"
+    application_uri: str | None = Field(default=None, pattern=r"^[!-~]+$")
     timeout_s: float = Field(default=4.0, gt=0, le=60)
     publishing_interval_s: float = Field(default=0.25, ge=0.01, le=3600)
     sampling_interval_s: float | None = Field(default=None, ge=0, le=3600)
@@ -183,6 +187,18 @@ class OpcuaSettings(SourceSettings):
     groups: tuple[GroupSettings, ...] = ()
     tags: tuple[OpcuaTagSettings, ...] = ()
     points: tuple[PointSettings, ...] = ()
+    _gateway_uri: str | None = None
+
+    @property
+    def gateway_uri(self) -> str | None:
+        """The name of the gateway whose source this is, if that is known."""
+        return self._gateway_uri
+
+    def of_gateway(self, site: str, gateway: str) -> Self:
+        """Return these settings, knowing whose they are."""
+        known = super().of_gateway(site, gateway)
+        known._gateway_uri = gateway_uri(site, gateway)  # noqa: SLF001 - our own copy
+        return known
 
     @property
     def effective_session_timeout_s(self) -> float:

@@ -11,7 +11,7 @@ from asyncua import ua
 from appliance.domain.naming import unique
 from appliance.domain.statuses import status_name
 from appliance.runtime.drafts import one_line
-from connectors.opcua.connection import node_id_of
+from connectors.opcua.nodes import node_id_of
 from connectors.opcua.semantics import Semantics, read_semantics
 from connectors.opcua.values import plain, status_of
 

@@ -77,6 +77,8 @@ def _keys(variable: Variable) -> dict[str, object]:
     keys["engineering_units"] = nature.units or None
     if stated is not None and not variable.is_waveform:
         keys["range_low"], keys["range_high"] = stated
+    if variable.semantics.states and not variable.is_structure:
+        keys["states"] = dict(variable.semantics.states)
     if not variable.name.endswith(variable.description):
         keys["description"] = variable.description
     return keys

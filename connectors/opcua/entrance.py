@@ -15,6 +15,7 @@ from asyncua.client.ua_session import UaSession
 
 from appliance.domain.ports import SourceUnavailableError
 from connectors.opcua.handover import PublishBridge
+from connectors.opcua.own_certificates import uri_of
 from connectors.opcua.security import Security
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from appliance.domain.ports import Clock
     from appliance.runtime.pki.own import OwnPair
     from connectors.opcua.config import OpcuaSettings
-    from connectors.opcua.security import Entry
+    from connectors.opcua.entry import Entry
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ class Entrance:
 def client_of(settings: OpcuaSettings) -> Client:
     """Return a client that calls itself as configured; nothing is connected."""
     client = Client(settings.url, timeout=settings.timeout_s)
-    client.application_uri = settings.application_uri
+    client.application_uri = uri_of(settings, None)
     client.name = client.description = f"wheeltapper {settings.name}"
     client.session_timeout = round(settings.effective_session_timeout_s * 1000)
     return client

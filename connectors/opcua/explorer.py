@@ -13,12 +13,13 @@ from appliance.runtime.knock import knock
 from appliance.runtime.pki.folder import PkiFolder, default_pki
 from connectors.opcua.browse import OBJECTS, Wish, walk
 from connectors.opcua.config import OpcuaSettings
-from connectors.opcua.connection import Connection, node_id_of
+from connectors.opcua.connection import Connection
 from connectors.opcua.describing import describe
 from connectors.opcua.draft import declares_a_tag, draft
+from connectors.opcua.endpoints import endpoints_of
 from connectors.opcua.limits import read_limits
+from connectors.opcua.nodes import node_id_of
 from connectors.opcua.offers import best_of, offer_of, security_keys
-from connectors.opcua.security import endpoints_of
 from connectors.opcua.semantics import read_namespaces
 from connectors.opcua.services import Services
 

@@ -238,7 +238,9 @@ class Intake:
         content = None if value.Value is None else value.Value.Value
         server_ns = time_ns(content)
         if server_ns is not None:
-            self._checks.clock.observe_server(server_ns, self._clock.utc_ns())
+            clock = self._checks.clock
+            clock.observe_server(server_ns, self._clock.utc_ns())
+            await asyncio.to_thread(self._checks.memory.keep, clock.taken_off_ns)
 
     async def _pause(self, seconds: float) -> None:
         if not self._roll.live:  # then nothing else would notice a dead connection

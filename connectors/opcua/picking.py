@@ -11,6 +11,7 @@ from connectors.opcua.structures import MalformedStructureError, leaf
 
 if TYPE_CHECKING:
     from connectors.opcua.structures import Layouts
+    from connectors.opcua.tags import OpcuaTagSettings
 
 STATUS_BAD_INDEX_RANGE_NO_DATA: Final = 0x8037_0000
 """The array is shorter than that (OPC UA BadIndexRangeNoData)."""
@@ -89,6 +90,14 @@ class Pick:
             raise _UnpickableError(STATUS_BAD_DECODING) from error
         except LookupError as error:
             raise _UnpickableError(STATUS_BAD_NO_MATCH) from error
+
+
+def pick_of(settings: OpcuaTagSettings, layouts: Layouts) -> Pick | None:
+    """Return what to take of a tag's values, None where it is the whole."""
+    if settings.element is None and settings.field is None:
+        return None
+    path = () if settings.field is None else tuple(settings.field.split("."))
+    return Pick(settings.element, path, layouts)
 
 
 def _attribute(content: object, path: tuple[str, ...]) -> object:

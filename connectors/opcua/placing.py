@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from connectors.opcua.connection import node_id_of
 from connectors.opcua.filters import filters_of
 from connectors.opcua.identity import STATUS_BAD_CONFIGURATION
 from connectors.opcua.monitored import Wanted
+from connectors.opcua.nodes import node_id_of
 from connectors.opcua.notification import Item
-from connectors.opcua.picking import Pick
+from connectors.opcua.picking import pick_of
 from connectors.opcua.semantics import Semantics, read_namespaces, read_semantics
 from connectors.opcua.structures import Layouts
 from connectors.opcua.typedefs import read_layouts
@@ -91,16 +92,11 @@ class Placing:
             rate_hz = semantics.sample_rate_hz
             if rate_hz is None:
                 return STATUS_BAD_CONFIGURATION
-        item = Item(tag, self._numbers[tag.id], rate_hz, _pick(settings, layouts))
+        if not tag.states and settings.field is None:
+            tag = replace(tag, states=semantics.states)
+        item = Item(tag, self._numbers[tag.id], rate_hz, pick_of(settings, layouts))
         filters = filters_of(settings, semantics.nature.eu_range)
         return Wanted(handle, item, node, settings, filters)
 
     def _tag(self, handle: int) -> OpcuaTagSettings:
         return self._settings.tags[handle - 1]
-
-
-def _pick(settings: OpcuaTagSettings, layouts: Layouts) -> Pick | None:
-    if settings.element is None and settings.field is None:
-        return None
-    path = () if settings.field is None else tuple(settings.field.split("."))
-    return Pick(settings.element, path, layouts)

@@ -121,6 +121,7 @@ def probed(item: Item, given: ua.DataValue, receive_ns: int) -> Probed:
         ),
         raw=_raw(given.Value),
         decoded="" if content is None else _decoded(content),
+        state="" if status >> 31 else item.tag.state_of(value),
     )
 
 

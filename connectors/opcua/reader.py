@@ -7,6 +7,8 @@ import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from asyncua import ua
+
 from appliance.domain.ports import SourceUnavailableError
 from appliance.domain.sample import (
     STATUS_BAD_NO_COMMUNICATION,
@@ -17,7 +19,12 @@ from appliance.domain.sample import (
 from appliance.domain.scaling import Scaling
 from appliance.runtime.lifeline import Lifeline
 from connectors.opcua.connection import Connection
+from connectors.opcua.limits import read_limits
+from connectors.opcua.picking import pick_of
 from connectors.opcua.security import Security
+from connectors.opcua.services import Services
+from connectors.opcua.structures import Layouts
+from connectors.opcua.typedefs import read_layouts
 from connectors.opcua.values import (
     STATUS_BAD_NO_DATA,
     STATUS_BAD_TYPE_MISMATCH,
@@ -28,13 +35,13 @@ from connectors.opcua.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from asyncua import ua
+    from collections.abc import AsyncIterator, Sequence
 
     from appliance.domain.ports import Clock
     from appliance.domain.tag import Tag
     from connectors.opcua.config import OpcuaSettings
+    from connectors.opcua.picking import Pick
+    from connectors.opcua.tags import OpcuaTagSettings
 
 STATUS_BAD_TIMEOUT = 0x800A_0000
 """No answer within the deadline (OPC UA BadTimeout)."""
@@ -47,6 +54,7 @@ _ATTEMPTS = 2  # on the connection that was there, then once on a new one
 class OpcuaReader:
     """Reads all tags by one call on a session of its own. Numpy-free.
 
+    Elements of arrays and fields of structures are taken as the source takes them.
     An integer beyond 2**53 is rounded to a float here; a text or array is bad.
     """
 
@@ -80,11 +88,17 @@ class OpcuaReader:
         now_ns = self._clock.utc_ns()
         return tuple(bad_sample(tag.id, status, now_ns) for tag in self._tags)
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> _Reading:
         nodes = [tag.node for tag in self._settings.tags]
-        return await Connection.connect(
+        made = await _Reading.connect(
             self._settings, self._clock, nodes=nodes, security=self._security
         )
+        try:
+            await made.learn(self._settings.tags)
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     async def _read(self) -> tuple[Sample, ...]:
         for attempt in range(_ATTEMPTS):
@@ -101,18 +115,55 @@ class OpcuaReader:
         if connection.certificate_is_outdated:
             self._lifeline.replace()
         receive_ns = self._clock.utc_ns()
-        nodes = zip(self._tags, connection.node_ids, strict=True)
+        rows = zip(self._tags, connection.node_ids, connection.picks, strict=True)
         return tuple(
             bad_sample(tag.id, STATUS_BAD_NODE_ID_UNKNOWN, receive_ns)
             if node is None
-            else sample_of(tag, next(values), receive_ns)
-            for tag, node in nodes
+            else sample_of(tag, next(values), receive_ns, pick=pick)
+            for tag, node, pick in rows
         )
 
 
-def sample_of(tag: Tag, given: ua.DataValue, receive_ns: int) -> Sample:
+class _Reading(Connection):
+    """A session that knows what to take of the values of its nodes."""
+
+    picks: Sequence[Pick | None] = ()
+
+    async def learn(self, tags: Sequence[OpcuaTagSettings]) -> None:
+        """Have the server say how the structures are laid out of which we want fields.
+
+        Raises:
+            SourceUnavailableError: The connection is lost.
+        """
+        layouts = Layouts()
+        nodes = [
+            node
+            for tag, node in zip(tags, self.node_ids, strict=True)
+            if tag.field is not None and node is not None
+        ]
+        if nodes:
+            services = Services(self, await read_limits(self))
+            layouts = await read_layouts(services, await _types_of(services, nodes))
+        self.picks = [pick_of(tag, layouts) for tag in tags]
+
+
+async def _types_of(services: Services, nodes: Sequence[ua.NodeId]) -> list[ua.NodeId]:
+    """Return the data types of nodes, each once; without those that are not there."""
+    asked = [(node, ua.AttributeIds.DataType) for node in nodes]
+    answers = await services.attributes(asked)
+    found = [
+        each.Value.Value
+        for each in answers
+        if each.Value is not None and not status_of(each) >> 31
+    ]
+    return list({each.to_string(): each for each in found}.values())
+
+
+def sample_of(
+    tag: Tag, given: ua.DataValue, receive_ns: int, *, pick: Pick | None = None
+) -> Sample:
     """Return the sample that a DataValue is; out of range or no number is bad."""
-    value, status = _judged(tag, given)
+    value, status = _judged(tag, given, pick)
     return Sample(
         tag=tag.id,
         value=value,
@@ -124,9 +175,11 @@ def sample_of(tag: Tag, given: ua.DataValue, receive_ns: int) -> Sample:
     )
 
 
-def _judged(tag: Tag, given: ua.DataValue) -> tuple[float, int]:
+def _judged(tag: Tag, given: ua.DataValue, pick: Pick | None) -> tuple[float, int]:
     status = status_of(given)
     content = None if given.Value is None else given.Value.Value
+    if pick is not None:
+        content, status = pick(content, status)
     bad = status >> 31 != 0
     number = plain(content)
     if number is None or isinstance(number, str):

@@ -12,6 +12,7 @@ from connectors.opcua.backfill import Backfill
 from connectors.opcua.continuity import NS_PER_US, Continuity
 from connectors.opcua.filling import Place
 from connectors.opcua.notification import decode
+from connectors.opcua.resumption import Resumption
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -73,17 +74,25 @@ class Recovery:
     """
 
     def __init__(
-        self, settings: OpcuaSettings, clock: Clock, *, judge: Callable[[Batch], Batch]
+        self,
+        settings: OpcuaSettings,
+        clock: Clock,
+        *,
+        judge: Callable[[Batch], Batch],
+        taken_off_ns: Callable[[], int],
     ) -> None:
-        self.backfill = Backfill(settings, clock)
+        self.backfill = Backfill(settings, clock, taken_off_ns=taken_off_ns)
         self.numbers: dict[int, MessageNumbers] = {}
         self.resumed = 0
         self._clock = clock
         self._judge = judge
+        self._settings = settings
+        self._taken_off_ns = taken_off_ns
         self._stored_ns: Mapping[TagId, int] = {}
         self._continuity = Continuity(())
         self._names: Mapping[int, TagId] = {}
-        self._begun = False
+        self._numbers: Mapping[TagId, int] = {}
+        self._resumption: Resumption | None = None
         self._held: Held | None = None
 
     @property
@@ -94,31 +103,49 @@ class Recovery:
     @property
     def unfilled_ns(self) -> Mapping[TagId, int]:
         """From which source time on the past of a tag may not be whole."""
-        if not self._begun:
+        if self._resumption is None:
             return self._stored_ns
+        off_ns = self._taken_off_ns()
         found = self._continuity.awaited_ns
         for number, from_ns in self.backfill.unfilled_ns.items():
             found[number] = min(from_ns, found.get(number, from_ns))
-        return {self._names[number]: from_ns for number, from_ns in found.items()}
+        return {
+            self._names[number]: from_ns - off_ns for number, from_ns in found.items()
+        }
 
     def resume_from(self, newest_ns: Mapping[TagId, int]) -> None:
-        """Say what is stored; called before `begin`."""
+        """Say what is stored, with our times; called before `begin`."""
         self._stored_ns = newest_ns
 
     def begin(self, numbers: Mapping[TagId, int]) -> None:
         """Learn the tag numbers, which never change."""
-        if self._begun:
+        if self._numbers:
             return
-        self._begun = True
+        self._numbers = numbers
         self._names = {number: tag for tag, number in numbers.items()}
         self._continuity = Continuity(numbers.values())
-        self._continuity.resume_from(
-            {
-                numbers[tag]: time_ns
-                for tag, time_ns in self._stored_ns.items()
-                if tag in numbers
-            }
+
+    def resume(self, *, kept_ns: int | None) -> None:
+        """Go on from what is stored, once, as soon as the server's clock is known.
+
+        `kept_ns` is what was taken off its times before our restart, if we know.
+        """
+        if self._resumption is not None:
+            return
+        numbers = self._numbers
+        stored_ns = {
+            numbers[tag]: time_ns
+            for tag, time_ns in self._stored_ns.items()
+            if tag in numbers
+        }
+        self._resumption = Resumption(
+            stored_ns,
+            replaces=self._settings.clock == "replace",
+            taken_off_ns=self._taken_off_ns(),
+            kept_ns=kept_ns,
+            tolerance_ns=round(self._settings.clock_tolerance_s * 1e9),
         )
+        self._continuity.resume_from(self._resumption.newest_ns)
         self._continuity.expect(certain=True)
 
     def hold(self, held: Held) -> None:
@@ -136,8 +163,13 @@ class Recovery:
     def see(self, batch: Batch) -> None:
         """Take note of a live batch, as the server dated it."""
         holes = self._continuity.see(batch)
-        if holes:
-            self.backfill.add(holes)
+        lost = {} if self._resumption is None else self._resumption.unfillable(batch)
+        for reason, some in lost.items():
+            self.backfill.abandon(some, reason)
+        given_up = {hole.number for some in lost.values() for hole in some}
+        fillable = [hole for hole in holes if hole.number not in given_up]
+        if fillable:
+            self.backfill.add(fillable)
 
     async def take_up(self, connection: Connection, inbox: Inbox) -> Held | None:
         """Go on with the subscriptions of before, None if they are not there any more.

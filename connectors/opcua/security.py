@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from asyncua import Client, ua
+from asyncua import ua
 
 from appliance.domain.ports import SourceUnavailableError
 from appliance.runtime.credentials import credential_path
-from appliance.runtime.pki.certificate import (
-    Certificate,
-    CertificateError,
-    parse_certificates,
-)
-from appliance.runtime.pki.folder import PkiFolder, default_pki
+from appliance.runtime.pki.certificate import Certificate, parse_certificates
 from appliance.runtime.pki.judge import Expected, Reason, Refusal, Trust, refusals
-from appliance.runtime.pki.own import OwnPair, is_due, load_key, pair_of
+from appliance.runtime.pki.own import OwnPair, is_due
+from connectors.opcua.endpoints import endpoints_of, wanted_endpoint
+from connectors.opcua.entry import (
+    Entry,
+    OwnCertificateRefusedError,
+    is_about_certificate,
+)
+from connectors.opcua.own_certificates import (
+    OwnCertificates,
+    read_certificate,
+    read_pair,
+    uri_of,
+)
 from connectors.opcua.policies import MODES, POLICIES
 from connectors.opcua.sign_in import (
     NotLetInError,
@@ -38,7 +44,8 @@ from connectors.opcua.standing import Standing, security_diagnostics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from asyncua import Client
 
     from appliance.domain.diagnostic import Diagnostic
     from appliance.domain.ports import Clock
@@ -50,50 +57,6 @@ RETRY_NEW_CERTIFICATE_S = 600.0
 """So long after the server refused our new certificate it is asked again."""
 
 
-class OwnCertificateRefusedError(SourceUnavailableError):
-    """The server does not accept our certificate: its operator must trust it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is needed to enter, judged and read: good for one connection.
-
-    `pairs` are ours, the newest first; `(None,)` on an open channel.
-    """
-
-    pairs: tuple[OwnPair | None, ...] = (None,)
-    server: Certificate | None = None
-    trust: Trust = field(default_factory=Trust)
-    password: str | None = None
-    user: OwnPair | None = None
-
-
-async def endpoints_of(
-    url: str, *, timeout_s: float
-) -> tuple[list[ua.EndpointDescription], str]:
-    """Return what a server offers, and the address by which we reach it.
-
-    This is asked without security, and worth as much: judge the certificates.
-
-    Raises:
-        Exception: Whatever asyncua raises; use it inside `Security.guarded`.
-    """
-    client = Client(url, timeout=timeout_s)
-    here = ""
-    try:
-        await client.connect_socket()
-        protocol = client.uaclient.protocol
-        if protocol is not None and protocol.transport is not None:
-            here = protocol.transport.get_extra_info("sockname")[0]
-        await client.send_hello()
-        await client.open_secure_channel()
-        found = await client.get_endpoints()
-        await client.close_secure_channel()
-    finally:
-        client.disconnect_socket()
-    return list(found), here
-
-
 class Security:
     """One source's way into its server, over all its connections.
 
@@ -103,12 +66,12 @@ class Security:
 
     def __init__(self, settings: OpcuaSettings, clock: Clock) -> None:
         self._url = settings.url
-        self._application_uri = settings.application_uri
+        self._source = settings
         self._settings = settings.security
         self._timeout_s = settings.timeout_s
         self._clock = clock
-        self._standing = Standing(makes_own=settings.security.certificate is None)
-        self._seen_ns = 0
+        self._own = OwnCertificates(settings, clock)
+        self._standing = Standing(makes_own=self._own.are_made_here)
         self._retry_s = clock.now_s()
 
     @property
@@ -137,7 +100,9 @@ class Security:
             CertificateError: One is not what it should be.
             OSError: A file is missing, or the disk refused.
         """
-        return await asyncio.to_thread(self._own_pairs, here)
+        pairs = await asyncio.to_thread(self._own.pairs, here)
+        self._standing = replace(self._standing, newest=pairs[0].certificate)
+        return pairs
 
     def is_outdated(self, own: OwnPair | None) -> bool:
         """Whether it is worth looking for a newer certificate than this; cheap."""
@@ -145,7 +110,7 @@ class Security:
             return False
         newest = self._standing.newest
         return (
-            self._changed_ns() != self._seen_ns
+            self._own.have_changed
             or (newest is not None and newest != own.certificate)
             or (self._standing.makes_own and is_due(own, now_ns=self._clock.utc_ns()))
         )
@@ -155,6 +120,7 @@ class Security:
         if own is None or entry.server is None:
             return
         server = entry.server
+        client.application_uri = uri_of(self._source, own)
         policy: Any = POLICIES[self._settings.policy](
             server.x509, own.certificate.x509, own.key, MODES[self._settings.mode]
         )
@@ -184,7 +150,7 @@ class Security:
         try:
             yield
         except (ua.UaStatusCodeError, ConnectionError) as error:
-            if own is None or not _is_about_certificate(error):
+            if own is None or not is_about_certificate(error):
                 raise
             self._standing = replace(
                 self._standing, refused=own.certificate, why_refused=str(error)
@@ -262,7 +228,7 @@ class Security:
         if not settings.is_secured:
             return entry
         offered, here = await endpoints_of(self._url, timeout_s=self._timeout_s)
-        endpoint = self._endpoint(offered)
+        endpoint = wanted_endpoint(offered, settings, url=self._url)
         chain = parse_certificates(endpoint.ServerCertificate or b"")
         expected = await self._expected(endpoint.Server.ApplicationUri or "")
         await self._judge(chain, entry.trust, expected)
@@ -276,63 +242,15 @@ class Security:
             place = credential_path(settings.password_file)
             password = place.read_text("utf-8").rstrip("\r\n")
         if settings.user_certificate and settings.user_private_key:
-            user = _pair(settings.user_certificate, settings.user_private_key)
-        return Entry(trust=self._folder.trust(), password=password, user=user)
-
-    def _own_pairs(self, here: str) -> tuple[OwnPair, ...]:
-        settings, uri = self._settings, self._application_uri
-        seen_ns = self._changed_ns()
-        if settings.certificate is not None and settings.private_key is not None:
-            own = _pair(settings.certificate, settings.private_key)
-            uris = own.certificate.application_uris
-            if uri not in uris:
-                raise CertificateError(
-                    f"{settings.certificate}: it is for {', '.join(uris) or 'no one'}, "
-                    f"and application_uri is {uri}; they must be the same"
-                )
-            pairs: tuple[OwnPair, ...] = (own,)
-        else:
-            hosts = [each for each in (socket.gethostname(), here) if each]
-            now_ns = self._clock.utc_ns()
-            pairs = self._folder.need_own(uri, hosts, now_ns=now_ns)
-            if self._changed_ns() != seen_ns:
-                seen_ns = self._changed_ns()
-        self._seen_ns = seen_ns
-        self._standing = replace(self._standing, newest=pairs[0].certificate)
-        return pairs
-
-    def _changed_ns(self) -> int:
-        """Return when our certificates were last changed."""
-        place = self._settings.certificate
-        path = self._folder.path / "own" if place is None else credential_path(place)
-        try:
-            return path.stat().st_mtime_ns
-        except OSError:
-            return 0
-
-    def _endpoint(
-        self, offered: list[ua.EndpointDescription]
-    ) -> ua.EndpointDescription:
-        settings = self._settings
-        wanted = (POLICIES[settings.policy].URI, MODES[settings.mode])
-        for each in offered:
-            if (each.SecurityPolicyUri, each.SecurityMode) == wanted:
-                return each
-        names = sorted(
-            f"{str(each.SecurityPolicyUri).rpartition('#')[2]} {each.SecurityMode.name}"
-            for each in offered
-        )
-        raise SourceUnavailableError(
-            f"{self._url}: the server does not offer {settings.policy} "
-            f"{settings.mode}; it offers {', '.join(names) or 'nothing'}"
-        )
+            user = read_pair(settings.user_certificate, settings.user_private_key)
+        return Entry(trust=self._own.folder.trust(), password=password, user=user)
 
     async def _expected(self, application_uri: str) -> Expected:
         settings = self._settings
         pinned = None
         if settings.server_certificate is not None:
             place = settings.server_certificate
-            pinned = await asyncio.to_thread(_certificate, place)
+            pinned = await asyncio.to_thread(read_certificate, place)
         host = urlsplit(self._url).hostname if settings.check_host_name else None
         return Expected(
             application_uri,
@@ -348,7 +266,7 @@ class Security:
         untrusted = any(each.reason is Reason.UNTRUSTED for each in found)
         if untrusted and expected.pinned is None:
             try:
-                await asyncio.to_thread(self._folder.keep_rejected, chain[0])
+                await asyncio.to_thread(self._own.folder.keep_rejected, chain[0])
             except OSError as error:
                 log.warning("%s: cannot keep what was rejected: %s", self._url, error)
         self._refuse(found, chain[0])
@@ -369,36 +287,9 @@ class Security:
         chain = parse_certificates(client.security_policy.peer_certificate or b"")
         pinned = None
         if self._settings.server_certificate is not None:
-            pinned = _certificate(self._settings.server_certificate)
+            pinned = read_certificate(self._settings.server_certificate)
         expected = Expected(pinned=pinned, allow_missing_crl=True)
         found = refusals(chain, entry.trust, expected, now_ns=self._clock.utc_ns())
         if found and pinned is None:
-            self._folder.keep_rejected(chain[0])
+            self._own.folder.keep_rejected(chain[0])
         self._refuse(found, chain[0])
-
-    @property
-    def _folder(self) -> PkiFolder:
-        return PkiFolder(self._settings.pki or default_pki())
-
-
-def _is_about_certificate(error: Exception) -> bool:
-    if not isinstance(error, ua.UaStatusCodeError):
-        return True  # hung up on us while we showed it
-    name = ua.status_codes.get_name_and_doc(error.code)[0]
-    return name.startswith(("BadCertificate", "BadSecurity"))
-
-
-def _certificate(place: Path) -> Certificate:
-    try:
-        return parse_certificates(credential_path(place).read_bytes())[0]
-    except CertificateError as error:
-        raise CertificateError(f"{place}: {error}") from error
-
-
-def _pair(certificate: Path, private_key: Path) -> OwnPair:
-    found = _certificate(certificate)
-    try:
-        key = load_key(credential_path(private_key).read_bytes())
-        return pair_of(found, key)
-    except CertificateError as error:
-        raise CertificateError(f"{private_key}: {error}") from error

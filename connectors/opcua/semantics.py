@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from asyncua import ua
 
+from connectors.opcua import enumerations
 from connectors.opcua.identity import Nature
 from connectors.opcua.limits import standard_node
 from connectors.opcua.values import plain, status_of
@@ -15,10 +16,11 @@ from connectors.opcua.values import plain, status_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from connectors.opcua.enumerations import States
     from connectors.opcua.services import Services
 
 _ASKED = (ua.AttributeIds.DataType, ua.AttributeIds.ValueRank)
-_PROPERTIES = ("EngineeringUnits", "EURange", "SampleRate")
+_PROPERTIES = ("EngineeringUnits", "EURange", "SampleRate", *enumerations.PROPERTIES)
 _NAMESPACE_ARRAY = standard_node("Server_NamespaceArray")
 _CODE_BYTES = 3
 _NOT_THERE = frozenset(
@@ -30,6 +32,7 @@ _NOT_THERE = frozenset(
 class Semantics:
     """What is known of a node; `data_type` is the node id behind `nature`'s name.
 
+    `states` are the words for its values, if they are an enumeration's.
     `missing` is the status by which the server does not know the node.
     """
 
@@ -37,6 +40,7 @@ class Semantics:
     data_type: ua.NodeId | None = None
     sample_rate_hz: float | None = None
     missing: int | None = None
+    states: States = ()
 
 
 async def read_namespaces(services: Services) -> Sequence[str]:
@@ -70,8 +74,12 @@ async def read_semantics(
         Semantics(missing=status if status in _NOT_THERE else None)
         for status in map(status_of, attributes[::2])
     ]
-    for row, own in zip(there, properties, strict=True):
-        found[row] = _semantics(types[row], ranks[row], own, uris)
+    kinds = [kind for kind in types if isinstance(kind, ua.NodeId)]
+    by_type = await enumerations.read_type_states(services, kinds)
+    for row, kind, own in zip(there, kinds, properties, strict=True):
+        known = _semantics(kind, ranks[row], own, uris)
+        states = enumerations.states_of(own) or by_type.get(kind.to_string(), ())
+        found[row] = replace(known, states=states)
     return found
 
 
@@ -94,9 +102,8 @@ async def _properties(
 
 
 def _semantics(
-    kind: object, rank: object, own: Mapping[str, object], uris: Sequence[str]
+    kind: ua.NodeId, rank: object, own: Mapping[str, object], uris: Sequence[str]
 ) -> Semantics:
-    assert isinstance(kind, ua.NodeId)
     rate_hz = plain(own.get("SampleRate"))
     usable = isinstance(rate_hz, float) and 0 < rate_hz < math.inf
     nature = Nature(

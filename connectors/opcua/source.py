@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,9 @@ class OpcuaSource:
         self._inbox: Inbox | None = None
         self._checks: Checks | None = None
         self._intake: Intake | None = None
-        self._recovery = Recovery(settings, clock, judge=self._judge)
+        self._recovery = Recovery(
+            settings, clock, judge=self._judge, taken_off_ns=self._taken_off_ns
+        )
         # Whoever knows what is wrong registers here; what it says is shown as alarms.
         self._security = Security(settings, clock)
         self._diagnosed: list[Diagnosed] = [self._security]
@@ -113,7 +116,9 @@ class OpcuaSource:
                 intake.move_to(connection)
             else:
                 intake = Intake(self._settings, checks, clock=self._clock)
+                kept_ns = await asyncio.to_thread(checks.recall)
                 await intake.begin(connection, numbers, put=inbox.add)
+                recovery.resume(kept_ns=kept_ns)
                 recovery.hold(Held(connection, intake.subscriptions, intake.places))
             intake.on_batch = recovery.see
             self._intake = intake
@@ -153,6 +158,9 @@ class OpcuaSource:
             inbox.count_lost(taken.lost)
             for each in taken.given:
                 inbox.add(each)
+
+    def _taken_off_ns(self) -> int:
+        return 0 if self._checks is None else self._checks.clock.taken_off_ns
 
     def _judge(self, batch: Batch) -> Batch:
         """Return a batch that is not live as it is to be shown."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features.rhythm import RHYTHMS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -53,7 +55,8 @@ class AssetModel:
     is where the envelope is taken (None: `vibration.default_band_hz`). `gear_teeth`
     and `blades` are of the wheels on that shaft. `mode_tags` tell the mode and are not
     scored for that, nor are `context_tags`, which help to name a fault. A value holds
-    for `hold_s` after its last confirmation; from there on there is a gap.
+    for `hold_s` after its last confirmation; from there on there is a gap. `rhythms`
+    names the statistics of `rhythm.RHYTHMS` that are wanted of the tags as well.
     """
 
     asset: str
@@ -71,12 +74,16 @@ class AssetModel:
     severity: SeverityClass | None = None
     mode_tags: tuple[TagId, ...] = ()
     context_tags: tuple[TagId, ...] = ()
+    rhythms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.hop_s <= self.window_s:
             raise ValueError("needs 0 < hop_s <= window_s")
         if not self.hold_s > 0:
             raise ValueError("needs hold_s > 0")
+        strange = [name for name in self.rhythms if name not in RHYTHMS]
+        if strange:
+            raise ValueError(f"no such features: {', '.join(strange)}")
 
     @property
     def has_lines(self) -> bool:

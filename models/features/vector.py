@@ -11,13 +11,16 @@ import numpy as np
 
 from appliance.domain.tag import TagId
 from models.features.burst import burst_features, burst_quantities
+from models.features.rhythm import RHYTHMS, rhythm_statistics
 from models.features.steps import STATISTICS, step_statistics
 from models.modes import mode_features, running_feature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.features.asset import AssetModel, FloatColumn, Window
+    from numpy.typing import NDArray
+
+    from models.features.asset import AssetModel, FloatColumn, SlotColumn, Window
 
 FEATURES_VERSION = 2
 """Raised whenever the same window would give another number."""
@@ -39,10 +42,11 @@ class FeatureVector:
 def feature_names(model: AssetModel) -> tuple[str, ...]:
     """Return the names in their fixed order, `tag:quantity`.
 
-    Units: the tag's own for mean, std and range, that per second for slope; those of
-    the burst as `burst_quantities` says.
+    Units: the tag's own for mean, std and range, that per second for slope, Hz for
+    rhythms; those of the burst as `burst_quantities` says.
     """
     names = [f"{tag.id}:{each}" for tag in model.tags for each in STATISTICS]
+    names += [f"{tag.id}:{each}" for tag in model.tags for each in model.rhythms]
     names += [f"{model.waveform_tag}:{each}" for each in burst_quantities(model)]
     names += mode_features(model.mode_tags)
     if model.running is not None:
@@ -66,6 +70,9 @@ def feature_vector(model: AssetModel, window: Window) -> FeatureVector:
     table[enough] = statistics[rows[enough]]
     values = table.reshape(-1)
     seen = np.repeat(known, len(STATISTICS))
+    if model.rhythms:
+        values = np.concatenate((values, _rhythm_values(model, window, rows, enough)))
+        seen = np.concatenate((seen, np.repeat(known, len(model.rhythms))))
     if model.waveform_tag is not None:
         waveform = window.waveforms.get(model.waveform_tag)
         speed_rpm = math.nan
@@ -84,6 +91,16 @@ def feature_vector(model: AssetModel, window: Window) -> FeatureVector:
     if model.running is not None:
         values, seen = np.append(values, window.running_s), np.append(seen, 1.0)
     return FeatureVector(feature_names(model), values, seen)
+
+
+def _rhythm_values(
+    model: AssetModel, window: Window, rows: SlotColumn, enough: NDArray[np.bool_]
+) -> FloatColumn:
+    """Return the wanted rhythms of each tag."""
+    columns = [RHYTHMS.index(each) for each in model.rhythms]
+    table = np.full((len(rows), len(columns)), np.nan)
+    table[enough] = rhythm_statistics(window)[rows[enough]][:, columns]
+    return table.reshape(-1)
 
 
 def _mode_values(

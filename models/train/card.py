@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.lasting import MOST_PER_WINDOW
+from models.parts import AUTOENCODER, FOREST, NEIGHBOURS, SHORT, SPE, STILL, T2
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from models.bundle import Manifest, ModeCard
     from models.reference import Learning
     from models.train.settings import TrainingSettings
@@ -14,19 +17,36 @@ if TYPE_CHECKING:
 _ENOUGH_INDEPENDENT = 30
 
 
-def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
-    """Return the card as Markdown."""
+_LOOKS = {
+    SHORT: "what the tags are now and how they fit together",
+    T2: "their levels and spreads over the window, along the usual directions",
+    SPE: "the same, across these",
+    STILL: "what never moved while it was learned",
+    NEIGHBOURS: "how far the nearest healthy windows are",
+    FOREST: "how few cuts by chance set the window apart",
+    AUTOENCODER: "what a small network cannot say again of the window",
+}
+
+
+def card_of(
+    manifest: Manifest,
+    settings: TrainingSettings,
+    *,
+    graph_bytes: int,
+    costs: Mapping[str, str],
+) -> str:
+    """Return the card as Markdown; `costs` says of each part what it holds."""
     independent = manifest.rows / (1 + settings.overlap_rows)
     lines = [
         f"# {manifest.asset}: anomaly model {manifest.version}",
         "",
         (
             f"Distance from normal of a {settings.kind}, on "
-            f"{len(manifest.features)} features: what the tags are now and how they "
-            "fit together (`short`), and their levels and spreads over the window "
-            "(T² and SPE), joined in one score. Higher is worse; above "
-            f"{manifest.limit:g} somebody should look."
+            f"{len(manifest.features)} features, joined in one score of these parts. "
+            f"Higher is worse; above {manifest.limit:g} somebody should look."
         ),
+        "",
+        *(f"- `{name}`: {_LOOKS[name]}" for name in manifest.detectors),
         "",
         "## What it was learned from",
         "",
@@ -80,6 +100,14 @@ def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
         *([] if manifest.dropped else ["- none"]),
         *_modes_and_sensors(manifest),
         "",
+        "## What it costs",
+        "",
+        (
+            f"- The graph has {graph_bytes / 1000.0:.0f} kB. It does the same for "
+            "every window, whatever is in it."
+        ),
+        *(f"- `{name}`: {cost}" for name, cost in costs.items()),
+        "",
         "## What it cannot do",
         "",
         (
@@ -88,8 +116,26 @@ def card_of(manifest: Manifest, settings: TrainingSettings) -> str:
         ),
         "- A window with a missing feature has no score.",
         "- The contributions tell which tag differs, not why.",
+        *_told_roughly(manifest.detectors),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _told_roughly(parts: tuple[str, ...]) -> list[str]:
+    """Say where a part's contributions add up, and yet may name the wrong tag."""
+    said = []
+    if FOREST in parts:
+        said.append(
+            "- `forest` shares its score among the features whose cuts set the window "
+            "apart, by the steps they saved: an approximation. What is far beyond all "
+            "that was seen is no farther to it."
+        )
+    if AUTOENCODER in parts:
+        said.append(
+            "- `autoencoder` names the features that it could not say again; the one "
+            "that moved may be beside them."
+        )
+    return said
 
 
 def _listed(blocks: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""How far a row is from what is normal: distances, four parts, one number.
+"""How far a row is from what is normal: distances, their parts, one number.
 
 `short` looks at what the tags are now, and at how they fit together now; a broken
 relation shows at once. The next two look at levels and spreads over the window: `t2`
@@ -9,6 +9,9 @@ form, and so is their mean: what a feature adds to it can be told exactly.
 `still` looks at what did not move in the training: how far each is from where it
 stood, by how far it may go.
 
+Further parts may be chosen, that look at the same as `t2` and `spe`: `neighbours`,
+`forest` and `autoencoder`, each in a module of its own.
+
 A healthy machine wanders: it warms up, its load drifts. Directions in which the means
 of successive parts of the training differ are believed to differ more, later.
 """
@@ -16,22 +19,37 @@ of successive parts of the training differ are believed to differ more, later.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.covariance import ledoit_wolf_shrinkage
 
+from models.parts import (
+    AUTOENCODER,
+    DEFAULT_PARTS,
+    FOREST,
+    NEIGHBOURS,
+    SHORT,
+    SPE,
+    STILL,
+    T2,
+)
+from models.train.autoencoder import fit_autoencoder
+from models.train.forest import fit_forest
+from models.train.neighbours import fit_neighbours
+from models.train.part import Form
 from models.train.shrink import shrinkage_by_likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from models.features.asset import FloatColumn
     from models.features.table import FloatTable
+    from models.train.part import Part
 
-SHORT = "last"
+NEWEST = "last"
 """The quantity that `short` looks at; all others are looked at over the window."""
 
 WANDER_PARTS = 10
@@ -53,76 +71,62 @@ class Answers(NamedTuple):
     shift: FloatTable
 
 
-class Forms(NamedTuple):
-    """The parts as matrices [features, features]: a part is |z · form|."""
-
-    short: FloatTable
-    t2: FloatTable
-    spe: FloatTable
-    still: FloatTable
-
-
-class Scales(NamedTuple):
-    """A factor for each of the parts."""
-
-    short: float = 1.0
-    t2: float = 1.0
-    spe: float = 1.0
-    still: float = 1.0
-
-
-_EVEN = Scales()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class DistanceModel:
-    """What is usual, the spreads that are believed, and the parts' forms.
+    """What is usual, the spreads that are believed, and the parts by their names.
 
-    `weights` scale the forms so that their squares add up to the score's; `levels`
-    scale each part to its own limit.
+    `weights` scale the parts so that their squares add up to the score's; `levels`
+    scale each part to its own limit. `white` is the form that sees changes.
     """
 
     center: FloatColumn
     scale: FloatColumn
-    forms: Forms
-    weights: Scales = _EVEN
-    levels: Scales = _EVEN
-
-    detectors: ClassVar[tuple[str, ...]] = Forms._fields
+    looks: Mapping[str, Part]
+    white: FloatTable
+    weights: Mapping[str, float]
+    levels: Mapping[str, float]
 
     @property
-    def constants(self) -> dict[str, FloatTable]:
+    def detectors(self) -> tuple[str, ...]:
+        """The names of the parts, in order."""
+        return tuple(self.looks)
+
+    @property
+    def constants(self) -> dict[str, NDArray[np.float64]]:
         """What the graph needs of this mode."""
-        each = zip(self.detectors, self.weights, self.levels, self.forms, strict=True)
         constants = {"center": self.center, "scale": self.scale}
-        for name, weight, level, form in each:
-            constants[f"{name}_form"] = form * weight
+        for name, part in self.looks.items():
+            weight, level = self.weights[name], self.levels[name]
+            for key, each in part.constants(weight).items():
+                constants[f"{name}_{key}"] = each
             constants[f"{name}_level"] = np.array([level / weight if weight else 0.0])
-        constants["shift_form"] = self.forms.short
+        constants["shift_form"] = self.white
         return constants
 
     def parts(self, rows: FloatTable) -> FloatTable:
         """Return the distances of each row [n, parts], neither weighed nor scaled."""
         off = (rows - self.center) / self.scale
-        seen = [np.linalg.norm(off @ form, axis=1) for form in self.forms]
+        seen = [
+            np.sqrt(part.squares(off, 1.0).sum(axis=1)) for part in self.looks.values()
+        ]
         return np.column_stack(seen)
 
     def shift(self, rows: FloatTable) -> FloatTable:
         """Return rows as `short` sees them: unrelated, of the size 1 while normal."""
         off = (rows - self.center) / self.scale
-        return np.asarray(off @ self.forms.short, dtype=np.float64)
+        return np.asarray(off @ self.white, dtype=np.float64)
 
     def answers(self, rows: FloatTable) -> Answers:
         """Judge rows. The contributions are not negative and sum to score squared."""
         off = (rows - self.center) / self.scale
         seen = [
-            (off @ (form * weight)) ** 2
-            for form, weight in zip(self.forms, self.weights, strict=True)
+            part.squares(off, self.weights[name]) for name, part in self.looks.items()
         ]
         contributions = np.sum(seen, axis=0)
         score = np.sqrt(contributions.sum(axis=1))
+        levels = np.array([self.levels[name] for name in self.looks])
         return Answers(
-            score, self.parts(rows) * self.levels, contributions, self.shift(rows)
+            score, self.parts(rows) * levels, contributions, self.shift(rows)
         )
 
 
@@ -133,8 +137,9 @@ def fit_distance(
     *,
     air: FloatColumn | None = None,
     still: NDArray[np.bool_] | None = None,
+    chosen: Sequence[str] = DEFAULT_PARTS,
 ) -> DistanceModel:
-    """Fit on rows that are held to be normal; weights and levels are still 1.
+    """Fit the chosen parts on rows that are held to be normal; all weigh 1 as yet.
 
     A spread below its `floor` is taken for the floor, and as unrelated to others.
     `short` needs many rows for few tags: how much it is shrunk is what predicts
@@ -149,24 +154,58 @@ def fit_distance(
     center[stood] = np.median(rows[:, stood], axis=0)
     scale[stood] = np.maximum(floor[stood], 1e-12)
     scaled = (rows - center) / scale
-    now = np.array([name.rpartition(":")[2] == SHORT for name in names])
+    now = np.array([name.rpartition(":")[2] == NEWEST for name in names])
     window = ~(now | stood)
     now &= ~stood
     moved = np.zeros(width) if air is None else air / scale
-    forms = [np.zeros((width, width)) for _ in Forms._fields]
+    forms = _forms(scaled, now, window, moved)
+    forms[STILL][stood, stood] = 1.0
+    looks: dict[str, Part] = {
+        name: Form(form) for name, form in forms.items() if name in chosen
+    }
+    looks |= _more(scaled, window, forms[T2] + forms[SPE], chosen)
+    even = dict.fromkeys(looks, 1.0)
+    return DistanceModel(center, scale, looks, forms[SHORT], even, even)
+
+
+def _forms(
+    scaled: FloatTable,
+    now: NDArray[np.bool_],
+    window: NDArray[np.bool_],
+    moved: FloatColumn,
+) -> dict[str, FloatTable]:
+    """Return the matrices of what moves; that of what stood is empty as yet."""
+    width = len(now)
+    forms = {name: np.zeros((width, width)) for name in DEFAULT_PARTS}
     if now.any():
         part = scaled[:, now]
         covariance = _believed(part, shrinkage_by_likelihood(part), moved[now])
-        forms[0][np.ix_(now, now)] = _roots(covariance)[0]
+        forms[SHORT][np.ix_(now, now)] = _roots(covariance)[0]
     if window.any():
         part = scaled[:, window]
         shrinkage = float(ledoit_wolf_shrinkage(part))
         covariance = _believed(part, shrinkage, moved[window])
         along, across = _roots(covariance, explained=_EXPLAINED)
-        forms[1][np.ix_(window, window)] = along
-        forms[2][np.ix_(window, window)] = across
-    forms[3][stood, stood] = 1.0
-    return DistanceModel(center, scale, Forms(*forms))
+        forms[T2][np.ix_(window, window)] = along
+        forms[SPE][np.ix_(window, window)] = across
+    return forms
+
+
+def _more(
+    scaled: FloatTable,
+    window: NDArray[np.bool_],
+    form: FloatTable,
+    chosen: Sequence[str],
+) -> dict[str, Part]:
+    """Fit the further parts on what moves over a window, and how that is measured."""
+    found: dict[str, Part] = {}
+    if NEIGHBOURS in chosen:
+        found[NEIGHBOURS] = fit_neighbours(scaled, form)
+    if FOREST in chosen:
+        found[FOREST] = fit_forest(scaled, window)
+    if AUTOENCODER in chosen:
+        found[AUTOENCODER] = fit_autoencoder(scaled, window)
+    return found
 
 
 def _believed(scaled: FloatTable, shrinkage: float, moved: FloatColumn) -> FloatTable:

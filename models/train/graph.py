@@ -9,10 +9,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from models.bundle import INPUTS, OUTPUTS
-from models.train.distance import DistanceModel
+from models.train.nodes import node, seen_through
+from models.train.trees import ML_DOMAIN, ML_OPSET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from models.train.distance import DistanceModel
 
 _OPSET = 18
 _IR_VERSION = 9
@@ -50,7 +53,7 @@ def graph_of(modes: Sequence[DistanceModel]) -> bytes:
     graph = helper.make_graph(
         [
             *(_choice(list(stacked)) if several else []),
-            *_distance(several=several),
+            *_distance(modes, several=several),
             *_answers(),
         ],
         "normals",
@@ -63,7 +66,7 @@ def graph_of(modes: Sequence[DistanceModel]) -> bytes:
     )
     made = helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid("", _OPSET)],
+        opset_imports=_opsets(graph),
         ir_version=_IR_VERSION,
         producer_name="wheeltapper",
     )
@@ -72,71 +75,69 @@ def graph_of(modes: Sequence[DistanceModel]) -> bytes:
     return content
 
 
-_node = helper.make_node
+def _opsets(graph: onnx.GraphProto) -> list[onnx.OperatorSetIdProto]:
+    """Name the vocabularies; that of trees where there is one."""
+    used = {each.domain for each in graph.node}
+    known = (("", _OPSET), (ML_DOMAIN, ML_OPSET))
+    return [helper.make_opsetid(*each) for each in known if each[0] in used]
 
 
 def _choice(names: Sequence[str]) -> list[onnx.NodeProto]:
     """Give each row the constants of its mode; an unknown mode gets the first's."""
     return [
-        _node("Max", ["mode", "first_mode"], ["known_mode"]),
+        node("Max", ["mode", "first_mode"], ["known_mode"]),
         *(
-            _node("Gather", [f"all_{name}", "known_mode"], [name], axis=0)
+            node("Gather", [f"all_{name}", "known_mode"], [name], axis=0)
             for name in names
         ),
     ]
 
 
-def _distance(*, several: bool) -> list[onnx.NodeProto]:
+def _distance(modes: Sequence[DistanceModel], *, several: bool) -> list[onnx.NodeProto]:
     """Each part by its limit, and the sum of what they see."""
-    parts = DistanceModel.detectors
+    parts = modes[0].detectors
+    looks = {name: [mode.looks[name] for mode in modes] for name in parts}
     return [
-        _node("Cast", ["features"], ["wide"], to=TensorProto.DOUBLE),
-        _node("IsNaN", ["wide"], ["missing"]),
-        _node("Sub", ["wide", "center"], ["moved"]),
-        _node("Div", ["moved", "scale"], ["maybe_off"]),
-        _node("Where", ["missing", "nothing", "maybe_off"], ["off"]),
-        *(node for name in parts for node in _weighed(name, several=several)),
-        _node("Sum", [f"{name}_squares" for name in parts], ["contributions_known"]),
-        _node("ReduceSum", ["contributions_known", "last"], ["squared"], keepdims=0),
-        _node("Sqrt", ["squared"], ["score_known"]),
-        _node("Concat", list(parts), ["detectors_known"], axis=1),
-        *_seen("shift", "shift_known", several=several),
+        node("Cast", ["features"], ["wide"], to=TensorProto.DOUBLE),
+        node("IsNaN", ["wide"], ["missing"]),
+        node("Sub", ["wide", "center"], ["moved"]),
+        node("Div", ["moved", "scale"], ["maybe_off"]),
+        node("Where", ["missing", "nothing", "maybe_off"], ["off"]),
+        *(
+            each
+            for name, own in looks.items()
+            for each in (
+                *own[0].nodes(name, own, several=several),
+                *_length(name),
+            )
+        ),
+        node("Sum", [f"{name}_squares" for name in parts], ["contributions_known"]),
+        node("ReduceSum", ["contributions_known", "last"], ["squared"], keepdims=0),
+        node("Sqrt", ["squared"], ["score_known"]),
+        node("Concat", list(parts), ["detectors_known"], axis=1),
+        *seen_through("off", "shift_form", "shift_known", several=several),
     ]
 
 
-def _weighed(name: str, *, several: bool) -> list[onnx.NodeProto]:
-    """See rows through a part's matrix: their squares, their length by its limit."""
+def _length(name: str) -> list[onnx.NodeProto]:
+    """Make a part's squares its length, by its limit."""
     return [
-        *_seen(name, f"{name}_seen", several=several),
-        _node("Mul", [f"{name}_seen", f"{name}_seen"], [f"{name}_squares"]),
-        _node("ReduceSum", [f"{name}_squares", "last"], [f"{name}_sum"], keepdims=1),
-        _node("Sqrt", [f"{name}_sum"], [f"{name}_length"]),
-        _node("Mul", [f"{name}_length", f"{name}_level"], [name]),
-    ]
-
-
-def _seen(name: str, out: str, *, several: bool) -> list[onnx.NodeProto]:
-    """Multiply rows by a matrix; with several modes each row by its own."""
-    form = f"{name}_form"
-    if not several:
-        return [_node("MatMul", ["off", form], [out])]
-    return [
-        _node("Unsqueeze", ["off", "columns"], [f"{out}_off"]),
-        _node("MatMul", [f"{out}_off", form], [f"{out}_deep"]),
-        _node("Squeeze", [f"{out}_deep", "columns"], [out]),
+        node("ReduceSum", [f"{name}_squares", "last"], [f"{name}_sum"], keepdims=1),
+        node("Sqrt", [f"{name}_sum"], [f"{name}_length"]),
+        node("Mul", [f"{name}_length", f"{name}_level"], [name]),
     ]
 
 
 def _answers() -> list[onnx.NodeProto]:
     """Say nothing of a row in an unknown mode."""
     nodes = [
-        _node("Less", ["mode", "first_mode"], ["is_unknown"]),
-        _node("Unsqueeze", ["is_unknown", "columns"], ["is_unknown_row"]),
+        node("Less", ["mode", "first_mode"], ["is_unknown"]),
+        node("Unsqueeze", ["is_unknown", "columns"], ["is_unknown_row"]),
     ]
     for name in OUTPUTS:
         unknown = "is_unknown" if name == "score" else "is_unknown_row"
         nodes += [
-            _node("Where", [unknown, "unknown", f"{name}_known"], [f"{name}_wide"]),
-            _node("Cast", [f"{name}_wide"], [name], to=TensorProto.FLOAT),
+            node("Where", [unknown, "unknown", f"{name}_known"], [f"{name}_wide"]),
+            node("Cast", [f"{name}_wide"], [name], to=TensorProto.FLOAT),
         ]
     return nodes

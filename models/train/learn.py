@@ -93,7 +93,8 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
         rows=len(rows.values),
         parity_max=parity_max,
     )
-    card = card_of(manifest, settings)
+    costs = {name: part.cost for name, part in models[0].looks.items()}
+    card = card_of(manifest, settings, graph_bytes=len(graph), costs=costs)
     return Bundle(manifest, graph, golden, card)
 
 

@@ -20,8 +20,11 @@ import numpy as np
 from models.bundle import Calibration
 from models.changes import RECENT_ROWS, jumps
 from models.lasting import evidence_limit, most_evidence
+from models.parts import SHORT, STILL
 from models.train.air import air_of
-from models.train.distance import DistanceModel, Scales, fit_distance
+from models.train.distance import DistanceModel, fit_distance
+from models.train.settings import TrainingError
+from models.train.together import joined, units_of, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +53,6 @@ _WEEK_S = 7 * 86_400.0
 _SMALLEST_PROBABILITY = 1e-7  # further out nobody can extrapolate
 _MIN_SCALE = 0.1  # of the tail, as a part of its threshold
 _DOUBT = 1.5  # of a limit from one independent row, as a part of it
-_TYPICAL = 0.9  # quantile of held-out distances that makes them comparable
 _ENOUGH_TO_SUSPECT = 100  # rows; of fewer, none is given up
 _SUSPECT_SPREADS = 6.0  # of the held-out scores' logarithm
 _LEAST_FREE = 0.25  # of the means of a few rows, after those that whitened them
@@ -108,33 +110,45 @@ def calibrate(
 
     A row is suspect when models that have not seen it find it far off the others: a
     healthy period that somebody chose may hold an hour that was not.
+
+    Raises:
+        TrainingError: None of the chosen parts sees anything.
     """
     overlap_rows = settings.overlap_rows
     air = air_of(names, settings, rows=len(rows))
-    fit = partial(fit_distance, air=air, still=still)
-    parts = _held_out(rows, floor, names, fit=fit, overlap_rows=overlap_rows)
-    scores = _joined(parts, _units(parts)).reshape(len(PARTITIONS), -1)
+    chosen = settings.chosen
+    fit = partial(fit_distance, air=air, still=still, chosen=chosen)
+    held_out = partial(_held_out, fit=fit, overlap_rows=overlap_rows, width=len(chosen))
+    parts = held_out(rows, floor, names)
+    scores = joined(parts, chosen, units_of(parts, chosen))
+    scores = scores.reshape(len(PARTITIONS), -1)
     suspects = _suspects(np.median(scores, axis=0))
     if suspects.any():
         rows = rows[~suspects]
-        parts = _held_out(rows, floor, names, fit=fit, overlap_rows=overlap_rows)
-    units = _units(parts)
-    scores = _joined(parts, units)
+        parts = held_out(rows, floor, names)
+    units = units_of(parts, chosen)
+    scores = joined(parts, chosen, units)
+    if not scores.any() and STILL not in chosen:
+        raise TrainingError(f"nothing moves that {', '.join(chosen)} could look at")
     independent = len(rows) / (1 + overlap_rows)
     safety_factor = 1.0 + _DOUBT / math.sqrt(max(1.0, independent))
     probability = probability_of(settings)
     raw_limit = max(tail_limit(scores, probability), float(scores.max()))
     raw_limit = max(raw_limit * safety_factor, 1e-9)
     model = fit(rows, floor, names)
-    levels = [
-        1.0 / (max(tail_limit(part, probability), float(part.max())) * safety_factor)
+    levels = {
+        name: 1.0
+        / (max(tail_limit(part, probability), float(part.max())) * safety_factor)
         if part.any()
         else 0.0
-        for part in parts.T
-    ]
-    levels[-1] = 1.0 if model.forms.still.any() else 0.0
-    weights = [weight / raw_limit for weight in _weights(units)[:-1]]
-    model = replace(model, weights=Scales(*weights), levels=Scales(*levels))
+        for name, part in zip(chosen, parts.T, strict=True)
+    }
+    weights = weights_of(units, chosen)
+    weights = {name: weight / raw_limit for name, weight in weights.items()}
+    if STILL in chosen:  # how far what stood may go is known, not learned
+        stood = still is not None and bool(still.any())
+        levels[STILL], weights[STILL] = float(stood), 1.0
+    model = replace(model, weights=weights, levels=levels)
     state = min(tail_limit(scores, STATE_PROBABILITY) / raw_limit, 1.0)
     normal = min(float(np.quantile(scores, NORMAL_QUANTILE)) / raw_limit, state)
     if not scores.any():  # all stood: nothing tells where its usual wandering ends
@@ -177,6 +191,7 @@ def _held_out(
     *,
     fit: Callable[[FloatTable, FloatColumn, Sequence[str]], DistanceModel],
     overlap_rows: int,
+    width: int,
 ) -> FloatTable:
     """Return each block's distances from the others, less those that overlap it.
 
@@ -185,37 +200,14 @@ def _held_out(
     """
     count = len(rows)
     purge = min(overlap_rows, count // (5 if count >= _ENOUGH_TO_SUSPECT else 10))
-    parts = np.empty((len(PARTITIONS), count, len(DistanceModel.detectors)))
+    parts = np.empty((len(PARTITIONS), count, width))
     for turn, blocks in enumerate(PARTITIONS):
         for block in np.array_split(np.arange(count), blocks):
             fitted = np.ones(count, dtype=bool)
             fitted[max(0, block[0] - purge) : block[-1] + 1 + purge] = False
             model = fit(rows[fitted], floor, names)
             parts[turn, block] = model.parts(rows[block])
-    return parts.reshape(-1, parts.shape[-1])
-
-
-def _units(parts: FloatTable) -> tuple[float, float]:
-    """Return what is typical of the two distances, 0 for one that is not there."""
-    short, window = parts[:, 0], np.hypot(parts[:, 1], parts[:, 2])
-    typical = [float(np.quantile(each, _TYPICAL)) for each in (short, window)]
-    return typical[0], typical[1]
-
-
-def _weights(units: tuple[float, float]) -> Scales:
-    """Return the weights under which both distances count alike; what stood has none.
-
-    How far it may go is known, not learned.
-    """
-    count = sum(unit > 0.0 for unit in units)
-    short, window = (
-        1.0 / (unit * math.sqrt(count)) if unit > 0.0 else 0.0 for unit in units
-    )
-    return Scales(short, window, window, still=0.0)
-
-
-def _joined(parts: FloatTable, units: tuple[float, float]) -> FloatColumn:
-    return np.asarray(np.linalg.norm(parts * _weights(units), axis=1))
+    return parts.reshape(-1, width)
 
 
 def _suspects(scores: FloatColumn) -> SlotColumn:
@@ -247,7 +239,7 @@ def _change_limit(
     what comes after, the more directions they were made white in: their number is
     taken from that of the means.
     """
-    if not model.weights.short:
+    if not model.weights.get(SHORT, 1.0) or not model.white.any():
         return None
     found = jumps(model.shift(rows))
     found = found[np.isfinite(found)]
@@ -257,6 +249,6 @@ def _change_limit(
     chance = changes * RECENT_ROWS * settings.hop_s / _WEEK_S
     chance = min(max(chance, _SMALLEST_PROBABILITY), CHANGE_PROBABILITY)
     means = len(rows) / RECENT_ROWS
-    directions = int(model.forms.short.any(axis=0).sum())
+    directions = int(model.white.any(axis=0).sum())
     free = max(means - directions, _LEAST_FREE * means)
     return tail_limit(found, chance) * math.sqrt(means / free)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.features import FeatureTable, tag_of
+from models.features.rhythm import RHYTHMS
 from models.train.settings import TrainingError
 from models.train.still import LEVEL, allowed_move, never_moved, seldom_move
 
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 12
 _MAX_MISSING = 0.2  # of the rows of a feature
-NOT_SCORED = ("slope", "range")
-"""Measured: what they tell of a machine, `last`, `mean` and `std` tell sooner."""
+NOT_SCORED = ("slope", "range", *RHYTHMS)
+"""Measured: what they tell of a machine, `last`, `mean` and `std` tell sooner.
+
+Rhythms are scored where the settings ask for it.
+"""
 
 _DRIFTING = "still drifting"
 _FEW_ROWS = 30  # from so many on, the spread that was seen counts for more and more
@@ -62,6 +66,7 @@ FLOORS: Mapping[str, Floor] = {
     "bpfi": Floor(absolute=2.0),
     "bsf": Floor(absolute=2.0),
     "ftf": Floor(absolute=2.0),
+    **dict.fromkeys(RHYTHMS, Floor(relative=0.1)),
 }
 """By the feature's quantity.
 
@@ -99,10 +104,11 @@ def prepare(
     order = order[mode[order] >= 0]
     values, time_ns, mode = table.values[order], table.time_ns[order], mode[order]
     dropped = _unknown(table.names, values)
+    passed_over = set(NOT_SCORED) - set(settings.features)
     columns = [
         i
         for i, name in enumerate(table.names)
-        if name not in dropped and name.rpartition(":")[2] not in NOT_SCORED
+        if name not in dropped and name.rpartition(":")[2] not in passed_over
     ]
     whole = np.isfinite(values[:, columns]).all(axis=1)
     values, time_ns, mode = values[whole], time_ns[whole], mode[whole]

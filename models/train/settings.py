@@ -8,6 +8,7 @@ import msgspec
 
 from models.features import FEATURES_VERSION
 from models.modes import ModeMap  # noqa: TC001 - msgspec reads the annotations
+from models.parts import ALL_PARTS, DEFAULT_PARTS
 
 
 class TrainingError(Exception):
@@ -38,7 +39,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `kind` and `source` (where the table comes from, as a sentence) are for the card
     alone. Modes are learned from `mode_tags`, unless a map is `declared`; `modes` are
     their names once they are known. `twins` are groups of tags that measure the same,
-    `cross_checked` tags follow from all others while their instrument is well.
+    `cross_checked` tags follow from all others while their instrument is well. `parts`
+    are what the score is made of; `features` names rhythms that it looks at as well.
     """
 
     asset: str
@@ -54,6 +56,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     declared: ModeMap | None = None
     twins: tuple[tuple[str, ...], ...] = ()
     cross_checked: tuple[str, ...] = ()
+    parts: tuple[str, ...] = DEFAULT_PARTS
+    features: tuple[str, ...] = ()
     features_version: int = FEATURES_VERSION
 
     def __post_init__(self) -> None:
@@ -64,6 +68,16 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"the table has features_version {self.features_version}, "
                 f"this trainer computes {FEATURES_VERSION}"
             )
+        strange = [name for name in self.parts if name not in ALL_PARTS]
+        if strange:
+            raise ValueError(f"no such parts: {', '.join(strange)}")
+        if len(set(self.parts)) != len(self.parts) or not self.parts:
+            raise ValueError("parts: at least one, and each once")
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The parts in their usual order."""
+        return tuple(name for name in ALL_PARTS if name in self.parts)
 
     @property
     def overlap_rows(self) -> int:

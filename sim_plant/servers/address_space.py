@@ -80,7 +80,8 @@ class AddressSpace:
         pump, controller = assets["P-101"], assets["PLC-1"]
         hours = await self._scalar(pump, tags.HOURS_RUN, ua.VariantType.Double)
         await self._analogue(hours, tags.HOUR, (0.0, 1e6))
-        await self._scalar(pump, tags.RUNNING, _BOOLEAN)
+        running = await self._scalar(pump, tags.RUNNING, _BOOLEAN)
+        await self._two_states(running, "stopped", "running")
         await self._build_plc(controller)
         return await self._waveform(pump)
 
@@ -134,6 +135,21 @@ class AddressSpace:
             ua.QualifiedName("EngineeringUnits", 0),
             _unit(unit),
         )
+
+    async def _two_states(self, node: Node, no: str, yes: str) -> None:
+        """Make a variable a TwoStateDiscreteType: a word for either value (Part 8)."""
+        type_of = ua.ObjectIds.HasTypeDefinition
+        await node.delete_reference(ua.ObjectIds.BaseDataVariableType, type_of)
+        await node.add_reference(
+            ua.ObjectIds.TwoStateDiscreteType, type_of, bidirectional=False
+        )
+        key = str(node.nodeid.Identifier)
+        for name, word in (("FalseState", no), ("TrueState", yes)):
+            await node.add_property(
+                self._id(f"{key}.{name}"),
+                ua.QualifiedName(name, 0),
+                ua.LocalizedText(word),
+            )
 
     async def _waveform(self, pump: Node) -> Waveform:
         tag = tags.ACCELERATION

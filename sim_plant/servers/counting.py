@@ -34,7 +34,10 @@ _ERROR: Any = ua.MessageType.Error  # bytes, where the library declares an enum
 
 @dataclass(frozen=True)
 class Knobs:
-    """How the server is. `namespaces_before` ours shift its index."""
+    """How the server is. `namespaces_before` ours shift its index.
+
+    Its clock is `clock_off_s` ahead of the machine's.
+    """
 
     tags: int = 5
     period_s: float = 0.1
@@ -42,6 +45,7 @@ class Knobs:
     page_rows: int = 1_000
     namespaces_before: int = 0
     max_sessions: int | None = None
+    clock_off_s: float = 0.0
     certificate: Path | None = None
     private_key: Path | None = None
 
@@ -142,6 +146,10 @@ class CountingServer:
         server.set_endpoint(f"opc.tcp://{host}:{port}/")
         await self._protect()
         server.disable_clock()  # the library's holds up every stop for a second
+        server.set_attribute_value_callback(
+            ua.NodeId.from_string(f"i={ua.ObjectIds.Server_ServerStatus_CurrentTime}"),
+            self._current_time,
+        )
         for number in range(knobs.namespaces_before):
             await server.register_namespace(f"{URI}:other-{number}")
         index = await server.register_namespace(URI)
@@ -172,6 +180,12 @@ class CountingServer:
             next_s = max(next_s + self.knobs.period_s, loop.time())
             await asyncio.sleep(next_s - loop.time())
 
+    def _now_ns(self) -> int:
+        return time.time_ns() + round(self.knobs.clock_off_s * 1e9)
+
+    def _current_time(self, *_: object) -> ua.DataValue:
+        return ua.DataValue(ua.Variant(utc_datetime(self._now_ns())))
+
     async def _protect(self) -> None:
         knobs = self.knobs
         if knobs.certificate is None or knobs.private_key is None:
@@ -199,7 +213,7 @@ class CountingServer:
             await node.set_attr_bit(access, ua.AccessLevel.HistoryRead)
 
     async def _show(self, name: str, node_id: ua.NodeId, value: float) -> None:
-        now_us = time.time_ns() // _NS_PER_US
+        now_us = self._now_ns() // _NS_PER_US
         when = utc_datetime(now_us * _NS_PER_US)
         shown = ua.DataValue(
             ua.Variant(value, ua.VariantType.Double),

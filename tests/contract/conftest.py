@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -12,10 +12,12 @@ from appliance.runtime.plugins import connector_names, load_connector
 from tests.contract.modbus_rigs import MODBUS_VARIANTS
 from tests.contract.network_rigs import NETWORK_RIGS
 from tests.contract.rigs import FILE_RIGS
+from tests.contract.secured import Secured, trust
 from tests.contract.wires import ServerLoop
+from tests.support.opcua_standard import standard_address_space_built_once
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from tests.contract.network_rigs import NetworkRig
@@ -32,11 +34,39 @@ def clock() -> SystemClock:
     return SystemClock()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _standard_address_space() -> Iterator[None]:
+    with standard_address_space_built_once():
+        yield
+
+
 @pytest.fixture(scope="session")
-def servers() -> Iterator[ServerLoop]:
+def servers(_standard_address_space: None) -> Iterator[ServerLoop]:
     """Servers that all tests share."""
     with ServerLoop() as loop:
         yield loop
+
+
+@pytest.fixture(scope="module")
+def secured(servers: ServerLoop, tmp_path_factory: pytest.TempPathFactory) -> Secured:
+    """An OPC UA server with every policy, which we trust."""
+    built = Secured(tmp_path_factory.mktemp("secured"))
+    servers.enter(built.serving())
+    trust(built)
+    return built
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Secured]]:
+    """Start a secured server of one test's own."""
+    with ServerLoop() as loop:
+
+        def start(**given: Any) -> Secured:  # noqa: ANN401 - fields of Secured
+            built = Secured(tmp_path, **given)
+            loop.enter(built.serving())
+            return built
+
+        yield start
 
 
 @pytest_asyncio.fixture(params=[*connector_names(), *MODBUS_VARIANTS])

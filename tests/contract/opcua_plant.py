@@ -75,7 +75,11 @@ class Plant:
         self, clock: Clock, tags: list[dict[str, Any]], /, **given: object
     ) -> Opened:
         """Return a source of this server; `given` are keys of its TOML table."""
-        settings = {
+        return Opened(OpcuaSource(self.settings(tags, **given), clock))
+
+    def settings(self, tags: list[dict[str, Any]], /, **given: object) -> OpcuaSettings:
+        """Return settings of this server; `given` are keys of its TOML table."""
+        table = {
             "name": "limits",
             "connector": "opcua",
             "url": f"opc.tcp://{LOOPBACK}:{self.port}/",
@@ -85,9 +89,7 @@ class Plant:
             "retry_s": 0.1,
             "tags": tags,
         }
-        return Opened(
-            OpcuaSource(OpcuaSettings.model_validate(settings | given), clock)
-        )
+        return OpcuaSettings.model_validate(table | given)
 
 
 def replace_method(service: object, name: str, double: object) -> None:

@@ -8,13 +8,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from asyncua import Server, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.user_managers import UserManager
 
+from appliance.domain.batch import Batch
+from appliance.domain.ports import SourceUnavailableError
+from appliance.runtime.clock import SystemClock
 from appliance.runtime.pki.certificate import Certificate
+from appliance.runtime.pki.folder import PkiFolder
 from connectors.opcua.config import OpcuaSettings
+from connectors.opcua.source import OpcuaSource
 from tests.contract.wires import LOOPBACK, free_port
 from tests.unit.runtime.certificates import Made, make
 
@@ -24,7 +30,9 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from appliance.domain.ports import Clock
 
+WITHIN_S = 60
 URI = "urn:wheeltapper:secured"
 OURS = "urn:wheeltapper:gateway"
 TODAY = datetime.now(UTC)
@@ -52,6 +60,7 @@ class Door(UserManager):
     users: set[bytes] = field(default_factory=set)
     accepted: set[str] | None = None
     seen: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def get_user(
         self,
@@ -70,7 +79,7 @@ class Door(UserManager):
     async def validate(
         self, certificate: x509.Certificate, said: ua.ApplicationDescription
     ) -> None:
-        del said
+        self.names.append(str(said.ApplicationUri))
         thumbprint = Certificate(certificate).thumbprint
         self.seen.append(thumbprint)
         if self.accepted is not None and thumbprint not in self.accepted:
@@ -141,7 +150,12 @@ class Secured:
         assert self.server is not None
         return len(self.server.iserver._external_sessions)
 
-    def settings(self, node: str = "level", **security: Any) -> OpcuaSettings:  # noqa: ANN401 - keys of a TOML table
+    def settings(
+        self,
+        node: str = "level",
+        application_uri: str | None = OURS,
+        **security: Any,  # noqa: ANN401 - keys of a TOML table
+    ) -> OpcuaSettings:
         given = {"pki": self.folder / "pki", "allow_anonymous": True} | security
         return OpcuaSettings.model_validate(
             {
@@ -149,14 +163,58 @@ class Secured:
                 "connector": "opcua",
                 "url": f"opc.tcp://{LOOPBACK}:{self.port}/",
                 "security": given,
-                "application_uri": OURS,
+                "application_uri": application_uri,
                 "publishing_interval_s": 0.05,
                 "sampling_interval_s": 0.0,
                 "keep_alive_s": 1.0,
-                "timeout_s": 2.0,
+                "timeout_s": 20.0,  # a busy machine is no silent server
                 "tags": [{"id": "rig/level", "node": f"nsu={URI};s={node}"}],
                 "points": [
                     {"name": "count", "node": f"nsu={URI};s=count", "type": "Double"}
                 ],
             }
         )
+
+
+class HastyClock(SystemClock):
+    """The machine's clock, of which somebody may skip a part; no sleep is long."""
+
+    def __init__(self) -> None:
+        self.skipped_s = 0.0
+
+    def utc_ns(self) -> int:
+        return super().utc_ns() + round(self.skipped_s * 1e9)
+
+    def now_s(self) -> float:
+        return super().now_s() + self.skipped_s
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.05))
+
+
+def trust(secured: Secured) -> PkiFolder:
+    folder = PkiFolder(secured.folder / "pki")
+    folder.put(secured.made.certificate, "trusted")
+    return folder
+
+
+async def first_value(settings: OpcuaSettings, clock: Clock) -> list[float]:
+    source = OpcuaSource(settings, clock)
+    return await value_of(source)
+
+
+async def value_of(source: OpcuaSource) -> list[float]:
+    ((tag,),) = source.groups.values()
+    async with asyncio.timeout(WITHIN_S), source.open({tag: 1}) as batches:
+        async for batch in batches:
+            assert isinstance(batch, Batch)
+            if len(batch.value):
+                values: list[float] = batch.value.tolist()
+                return values
+    raise AssertionError("the source ended without a value")
+
+
+async def refusal_of(settings: OpcuaSettings, clock: Clock) -> str:
+    with pytest.raises(SourceUnavailableError) as caught:
+        await first_value(settings, clock)
+    return str(caught.value)

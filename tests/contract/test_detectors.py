@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from appliance.inference.detector import BundleDetector, GoldenMismatchError
 from models.bundle import BundleError, write_bundle
 from models.features import FeatureTable, FeatureVector
+from models.parts import AUTOENCODER, DEFAULT_PARTS, NEIGHBOURS
 from models.train.learn import learn
 from models.train.settings import TagSettings, TrainingSettings
 
@@ -38,12 +39,16 @@ def table() -> FeatureTable:
     return FeatureTable(NAMES, time_ns, values, np.ones_like(values))
 
 
-def pca() -> Bundle:
+def learned(*parts: str) -> Bundle:
     tags = tuple(TagSettings(tag, range_low=0, range_high=100) for tag in TAGS)
-    return learn(table(), TrainingSettings("P-1", tags, window_s=2.0, hop_s=1.0))
+    told = TrainingSettings("P-1", tags, window_s=2.0, hop_s=1.0, parts=parts)
+    return learn(table(), told)
 
 
-RECIPES: dict[str, Callable[[], Bundle]] = {"pca": pca}
+RECIPES: dict[str, Callable[[], Bundle]] = {
+    "pca": lambda: learned(*DEFAULT_PARTS),
+    "ensemble": lambda: learned(*DEFAULT_PARTS, NEIGHBOURS, AUTOENCODER),
+}
 
 
 @pytest.fixture(scope="module", params=sorted(RECIPES))

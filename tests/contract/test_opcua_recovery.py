@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -39,6 +40,33 @@ async def running(
 
 def source_of(watch: Watch) -> OpcuaSource:
     return cast("OpcuaSource", watch.source)
+
+
+async def heard(watch: Watch, rows: int) -> None:
+    """Read a source until it has yielded so many rows, and has nothing to fill."""
+
+    def is_done() -> bool:
+        whole = not source_of(watch).unfilled_ns or bool(watch.gaps)
+        return len(watch.received[0]) >= rows and whole
+
+    async with watch.reading():
+        await watch.until(is_done, within_s=60.0)
+
+
+async def counted(rig: OpcuaRig, more: int) -> None:
+    """Let the server count on while nobody listens."""
+    end = rig.record.counted + more
+    async with asyncio.timeout(60):
+        while rig.record.counted < end:
+            await asyncio.sleep(0.05)
+
+
+def again(rig: OpcuaRig, before: Watch) -> Watch:
+    """Return what our restart would: a new source that is told what is stored."""
+    (tag,) = before.numbers
+    source = rig.source(keep_alive_s=1.0, clock="replace")
+    source.resume_from({tag: before.newest_us[0] * 1000})
+    return Watch(source)
 
 
 async def cut(rig: OpcuaRig, watch: Watch) -> None:
@@ -81,6 +109,50 @@ async def test_messages_that_were_sent_into_the_void_are_sent_again(
         assert watch.gaps == []
         now_us = max(watch.newest_us.values())
         assert rig.lost(watch, until_us=now_us - 300_000) == 0
+
+
+@pytest.mark.parametrize("off_s", [3600.0, -3600.0])
+async def test_replaced_times_go_on_after_our_own_restart_each_value_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off_s: float
+) -> None:
+    monkeypatch.setenv("WHEELTAPPER_STATE_DIR", str(tmp_path))
+    async with opcua_rig(tmp_path, Knobs(tags=1, clock_off_s=off_s)) as rig:
+        first = Watch(rig.source(keep_alive_s=1.0, clock="replace"))
+        await heard(first, 5)
+        await counted(rig, 10)
+        second = again(rig, first)
+        await heard(second, 15)
+    assert not second.gaps
+    assert second.historical >= 5
+    shown = {value: time_us for time_us, value in rig.record.truth["count/0"]}
+    taken_off: set[int] = set()
+    arrived: set[float] = set()
+    for watch in (first, second):
+        for time_us, value in watch.received[0].items():
+            if value in shown:  # not what the server began with
+                taken_off.add(shown[value] - time_us)
+                arrived.add(value)
+    assert sorted(arrived) == list(range(int(min(arrived)), int(max(arrived)) + 1))
+    (offset_us,) = taken_off  # so that nothing can be stored twice
+    assert abs(offset_us / 1e6 - off_s) < 2.5
+
+
+async def test_after_the_servers_clock_was_set_the_hole_is_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHEELTAPPER_STATE_DIR", str(tmp_path))
+    async with opcua_rig(tmp_path, Knobs(tags=1, clock_off_s=3600.0)) as rig:
+        first = Watch(rig.source(keep_alive_s=1.0, clock="replace"))
+        await heard(first, 5)
+        await rig.serve(Knobs(tags=1))
+        await counted(rig, 5)
+        second = again(rig, first)
+        await heard(second, 5)
+    (gap,) = second.gaps
+    assert "was set while we were away" in gap.reason
+    assert gap.from_ns == first.newest_us[0] * 1000
+    assert gap.to_ns // 1000 in second.received[0]
+    assert second.historical == 0
 
 
 async def test_without_history_a_restart_leaves_one_gap_record(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from asyncua.common.structures104 import new_enum
 
 from appliance.domain.sample import Quality
 from appliance.domain.tag import parse_tag_id
+from connectors.opcua.reader import OpcuaReader
 from tests.contract.opcua_plant import URI, plant, tag
 
 if TYPE_CHECKING:
     from appliance.domain.ports import Clock
-    from tests.contract.opcua_plant import Opened, Plant
+from tests.contract.opcua_plant import Opened, Plant
 
+WITHIN_S = 60
 V = ua.VariantType
 DAY = datetime(2026, 3, 1, 12, 0, 0, 250, tzinfo=UTC)
 BODY = struct.pack("<i", 7) + struct.pack("<ddB", 1.5, -2.5, 1)
@@ -107,28 +109,33 @@ async def test_one_element_of_an_array_is_a_tag(clock: Clock, mode: str) -> None
     assert opened.status["P-101/scalar"] == ua.StatusCodes.BadTypeMismatch
 
 
+async def add_drive(server: Plant) -> None:
+    """Add a structure within a structure, with a text and an array in it."""
+    inner, _ = await structure(
+        server, "Axis", [field("x", "i=11"), field("y", "i=11"), field("ok", "i=1")]
+    )
+    outer, encoding = await structure(
+        server,
+        "Drive",
+        [
+            field("count", "i=6"),
+            field("axis", inner),
+            field("name", "i=12"),
+            field("steps", "i=5", rank=1),
+        ],
+    )
+    drive = ua.Variant(
+        ua.ExtensionObject(encoding, ua.ByteString(BODY)), V.ExtensionObject
+    )
+    await server.add("drive", drive, datatype=outer)
+
+
 @pytest.mark.parametrize("mode", ["subscribe", "poll"])
 async def test_fields_of_structures_are_read_by_the_servers_definition(
     clock: Clock, mode: str
 ) -> None:
     async with plant() as server:
-        inner, _ = await structure(
-            server, "Axis", [field("x", "i=11"), field("y", "i=11"), field("ok", "i=1")]
-        )
-        outer, encoding = await structure(
-            server,
-            "Drive",
-            [
-                field("count", "i=6"),
-                field("axis", inner),
-                field("name", "i=12"),
-                field("steps", "i=5", rank=1),
-            ],
-        )
-        drive = ua.Variant(
-            ua.ExtensionObject(encoding, ua.ByteString(BODY)), V.ExtensionObject
-        )
-        await server.add("drive", drive, datatype=outer)
+        await add_drive(server)
         strange = ua.ExtensionObject(
             ua.NodeId.from_string("ns=1;i=99"), ua.ByteString(BODY)
         )
@@ -157,6 +164,36 @@ async def test_fields_of_structures_are_read_by_the_servers_definition(
     assert opened.status["P-101/absent"] == ua.StatusCodes.BadNoMatch
     assert opened.status["P-101/strange"] == ua.StatusCodes.BadDataTypeIdUnknown
     assert opened.status["P-101/whole"] == ua.StatusCodes.BadTypeMismatch
+
+
+async def test_safety_reads_elements_and_fields_as_the_source_does(
+    clock: Clock,
+) -> None:
+    async with plant() as server:
+        await add_drive(server)
+        await server.add("row", [1.5, 2.5, 3.5])
+        drive, row = {"node": f"nsu={URI};s=drive"}, {"node": f"nsu={URI};s=row"}
+        tags = [
+            tag("second", element=1) | row,
+            tag("ninth", element=9) | row,
+            tag("axis.y", field="axis.y") | drive,
+            tag("step", field="steps", element=1) | drive,
+            tag("name", field="name") | drive,
+            tag("absent", field="axis.z") | drive,
+            tag("gone", field="x"),
+        ]
+        reader = OpcuaReader(server.settings(tags), clock)
+        async with reader.open():
+            samples = await reader.read(WITHIN_S)
+    found = {str(each.tag).removeprefix("P-101/"): each for each in samples}
+    good = {name: each.value for name, each in found.items() if not each.status}
+    assert good == {"second": 2.5, "axis.y": -2.5, "step": 12.0}
+    assert {name: found[name].status for name in ("ninth", "name", "absent")} == {
+        "ninth": ua.StatusCodes.BadIndexRangeNoData,
+        "name": ua.StatusCodes.BadTypeMismatch,
+        "absent": ua.StatusCodes.BadNoMatch,
+    }
+    assert found["gone"].quality is Quality.BAD
 
 
 async def units(server: Plant, name: str, unit: str, content: object) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 from threading import Thread
 from typing import TYPE_CHECKING, Self
 
 from appliance.runtime.listening import stop_listening
+from tests.support.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-LOOPBACK = "127.0.0.1"
+__all__ = ("LOOPBACK", "Gate", "ServerLoop", "free_port", "settle")
 _TURNS = 8  # of the loop, enough for an aborted transport to have gone
 
 
@@ -138,11 +138,3 @@ class ServerLoop:
         for transport in tuple(getattr(self._loop, "_transports", {}).values()):
             transport.abort()
         await settle()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on; asyncua's server cannot choose one."""
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -12,7 +12,8 @@ from appliance.link.roles import Role
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.dashboard.conftest import Gateway, Window
+    from tests.support.dashboard_gateway import Gateway
+    from tests.support.dashboard_window import Window
 
     Open = Callable[..., Any]
 

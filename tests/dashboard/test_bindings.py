@@ -21,7 +21,8 @@ from appliance.dashboard.widgets.listing import Listing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.dashboard.conftest import Gateway, Window
+    from tests.support.dashboard_gateway import Gateway
+    from tests.support.dashboard_window import Window
 
     Check = Callable[["Window"], object]
 
@@ -91,6 +92,7 @@ CASES: dict[tuple[str, str], tuple[tuple[str, ...], Check]] = {
     ("6", "show('tag')"): ((), _mode("tag")),
     ("7", "show('models')"): ((), _mode("models")),
     ("8", "show('events')"): ((), _mode("events")),
+    ("9", "show('kpi')"): ((), _mode("kpi")),
     ("S", "act('stop')"): (("8",), _dialogue(ConfirmScreen)),
     ("question_mark", "help"): ((), _dialogue(HelpScreen)),
     ("f1", "help"): ((), _dialogue(HelpScreen)),

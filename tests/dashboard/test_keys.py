@@ -15,7 +15,8 @@ from appliance.link.roles import Role
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.dashboard.conftest import Gateway, Window
+    from tests.support.dashboard_gateway import Gateway
+    from tests.support.dashboard_window import Window
 
     Open = Callable[..., Any]
 
@@ -144,7 +145,7 @@ async def test_an_alarm_is_acknowledged_after_a_yes(
     await window.press("3")
     await window.until_text("active, seen")
     await window.press("home")
-    await window.until_text("─ P-101/DE/vibration_rms is high (active) ")
+    await window.until_text("─ P-101/DE/vibration_rms is high ─")
     await window.press("a")
     await window.until_text("is acknowledged already")
 

@@ -14,12 +14,20 @@ BROWSER = """
 class Element {
   constructor() { this.style = {}; this.children = []; this.textContent = ""; }
   append(child) { this.children.push(child); }
+  remove() { elements.screen.children.pop(); }
+  getBoundingClientRect() { return { width: 900, height: 20 }; }
   replaceChildren(...children) { this.children = children; }
 }
 const elements = { screen: new Element(), state: new Element() };
-const listeners = {}, posted = [], timers = [];
+const listeners = {}, posted = [], timers = [], later = [], closed = [];
 let nowMs = 0, stream;
+globalThis.window = {
+  innerHeight: 1000, addEventListener: (name, work) => { listeners[name] = work; },
+};
+globalThis.setTimeout = (work) => later.push(work);
+globalThis.clearTimeout = () => {};
 globalThis.document = {
+  body: { clientWidth: 1000 },
   getElementById: (name) => elements[name],
   createElement: () => new Element(),
   addEventListener: (name, work) => { listeners[name] = work; },
@@ -27,6 +35,7 @@ globalThis.document = {
 globalThis.EventSource = class {
   constructor(path) { this.path = path; this.on = {}; stream = this; }
   addEventListener(name, work) { this.on[name] = work; }
+  close() { closed.push(this.path); }
 };
 globalThis.fetch = (path, asked) => {
   posted.push([path, asked.method, asked.body]); return Promise.resolve();
@@ -52,6 +61,12 @@ for (const key of ["3", "ArrowDown", "Escape", "Shift", "F5"]) {
 }
 listeners.keydown({ key: "c", ctrlKey: true, preventDefault() {} });
 told.posted = posted;
+listeners.resize(); later.pop()();
+told.unchanged = closed.length;
+document.body.clientWidth = 730; listeners.resize(); later.pop()();
+told.resized = [stream.path, closed];
+stream.on.alive({});
+told.after = elements.state.textContent;
 console.log(JSON.stringify(told));
 """
 FRAME = {
@@ -77,7 +92,7 @@ def test_the_script_draws_literally_and_says_when_what_it_shows_is_old() -> None
     )  # fmt: skip
     assert not done.returncode, done.stderr
     told = json.loads(done.stdout)
-    assert told["path"] == "/events"
+    assert told["path"] == "/events?size=111x43"
     assert told["words"] == [
         [["<b>泵</b>", "0ch", "#ffffff"], [" [P-101]", "9ch", "#c8c8c8"]]
     ]
@@ -88,3 +103,6 @@ def test_the_script_draws_literally_and_says_when_what_it_shows_is_old() -> None
     assert told["posted"] == [
         ["/key", "POST", "3"], ["/key", "POST", "down"], ["/key", "POST", "escape"],
     ]  # fmt: skip
+    assert told["unchanged"] == 0
+    assert told["resized"] == ["/events?size=81x43", ["/events?size=111x43"]]
+    assert told["after"] == "live"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from tests.dashboard.conftest import Gateway, SteeredClock, Window
+    from tests.support.dashboard_gateway import Gateway
+    from tests.support.dashboard_side import SteeredClock
+    from tests.support.dashboard_window import Window
 
     Drive = Callable[[Dashboard, object, object], Window]
 

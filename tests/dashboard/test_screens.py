@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from appliance.alarms.metrics import Metrics
 from appliance.dashboard import actions, feed
 from appliance.dashboard.palette import COLOURS_OF_ALARM
+from appliance.dashboard.past import KPI_EVERY_S
 from appliance.dashboard.screens.alarms import AlarmsScreen
 from appliance.runtime.tasks import companions
 from appliance.wire.messages import TagEntry
@@ -16,11 +18,13 @@ from appliance.wire.messages import TagEntry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.dashboard.conftest import Gateway, Window
+    from tests.support.dashboard_gateway import Gateway
+    from tests.support.dashboard_window import Window
 
     Open = Callable[..., Any]
 
 SIZES = ((80, 24), (120, 40))
+VIBRATION = "P-101/DE/vibration_rms"
 SCREENS = {str(place): name for place, name in enumerate(actions.SCREENS, start=1)}
 
 
@@ -334,3 +338,31 @@ async def test_ten_thousand_tags_are_listed_and_walked(
         await window.until_text("─ M-1/tag_09999 ")
         await window.press("n")
         await window.until_text("─ M-1/tag_00000 ")
+
+
+async def test_the_figures_of_the_alarms_are_asked_for_while_somebody_looks(
+    plant: Gateway, window: Window
+) -> None:
+    plant.fall_ill()
+    await window.until(lambda: len(window.app.plant.alarms) == 2)
+    await window.press("9")
+    await window.until_text("2 alarms since", "too early to judge all", "per hour")
+    plant.metrics = Metrics(0, {})
+    await window.press("1", "9")
+    kpis = window.app.plant.kpis
+    assert kpis is not None
+    assert kpis.since_ns
+    plant.clock.added_s += KPI_EVERY_S
+    await window.until_text("0 alarms since 01-01 00:00:00")
+
+
+async def test_one_of_the_most_frequent_is_opened_at_its_tag(
+    plant: Gateway, window: Window
+) -> None:
+    plant.fall_ill()
+    await window.press("9")
+    await window.until_text("mend these first", f"{VIBRATION}:high")
+    await window.press("home", "enter")
+    await window.until_text(f"─ {VIBRATION} ")
+    await window.press("escape")
+    assert window.app.current_mode == "kpi"

@@ -15,7 +15,14 @@ from websockets.asyncio.client import connect
 
 from appliance.dashboard.actions import ACTIONS
 from appliance.dashboard.app import Dashboard
-from appliance.dashboard.serve import KEYS, READ_ONLY, Mirror, serve
+from appliance.dashboard.serve import (
+    KEYS,
+    READ_ONLY,
+    SIZE,
+    Mirror,
+    serve,
+    size_of,
+)
 from appliance.link.client import LinkRefusedError
 from appliance.runtime.tasks import companions
 
@@ -25,9 +32,10 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.client import ClientConnection
 
-    from tests.dashboard.conftest import Gateway
+    from tests.support.dashboard_gateway import Gateway
 
 _WITHIN_S = 60.0
+TOKEN = "wheel-7"  # noqa: S105 - of the test
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     None,
@@ -35,9 +43,9 @@ BROWSER = next(
 
 
 @asynccontextmanager
-async def mirror_of(gateway: Gateway) -> AsyncIterator[Mirror]:
+async def mirror_of(gateway: Gateway, token: str = "") -> AsyncIterator[Mirror]:
     app = Dashboard(gateway.run_dir, clock=gateway.clock, zone=UTC, read_only=READ_ONLY)
-    mirror = Mirror(app, port=0, clock=gateway.clock)
+    mirror = Mirror(app, port=0, clock=gateway.clock, token=token)
     async with companions() as tasks:
         tasks.start(mirror.run(), name="test.mirror")
         async with asyncio.timeout(_WITHIN_S):
@@ -62,12 +70,13 @@ async def asked(
     return int(answer.split(" ")[1]), answer.partition("\r\n")[2]
 
 
-async def frames(mirror: Mirror) -> AsyncIterator[str]:
-    """Yield the text of the screens that a page is told."""
+async def frames(mirror: Mirror, size: str = "") -> AsyncIterator[str]:
+    """Yield the text of the screens that a page of a size is told."""
     reader, writer = await asyncio.open_connection("127.0.0.1", mirror.port)
     try:
         writer.write(
-            f"GET /events HTTP/1.1\r\nHost: localhost:{mirror.port}\r\n\r\n".encode()
+            f"GET /events{f'?size={size}' if size else ''} HTTP/1.1\r\n"
+            f"Host: localhost:{mirror.port}\r\n\r\n".encode()
         )
         async with asyncio.timeout(_WITHIN_S):
             while line := await reader.readline():
@@ -98,7 +107,10 @@ async def test_a_page_shows_the_plant_and_goes_from_screen_to_screen(
         plant.fall_ill()
         await until_shown(mirror, "P-101/DE/vibration_rms is high")
         assert (await asked(mirror, "POST /key", body="3"))[0] == 204
-        await until_shown(mirror, "2 alarms, 2 not acknowledged")
+        text = await until_shown(mirror, "2 alarms, 2 not acknowledged")
+        foot = text.splitlines()[-1]
+        assert " f filter  g group " in foot
+        assert not any(word in foot for word in ("ack", "shelve", "STOP"))
         assert (await asked(mirror, "POST /key", body="?"))[0] == 204
         await until_shown(mirror, "keys on alarms")
         assert (await asked(mirror, "POST /key", body="escape"))[0] == 204
@@ -169,6 +181,90 @@ async def test_only_the_page_is_served_and_it_loads_nothing_from_outside(
             assert (await asked(mirror, line))[0] == status, line
         long = f"X: {'x' * 9000}\r\n"
         assert (await asked(mirror, "GET /", more=long))[0] == 413
+
+
+async def test_nobody_looks_without_the_token_of_the_printed_address(
+    plant: Gateway,
+) -> None:
+    async with mirror_of(plant, token=TOKEN) as mirror:
+        assert mirror.address == f"http://127.0.0.1:{mirror.port}/?token=wheel-7"
+        for line, more in (
+            ("GET /", ""), ("GET /?token=", ""), ("GET /?token=wheel-8", ""),
+            ("GET /?token=wheel-", ""), ("GET /?token=%C3%A9", ""),
+            ("GET /events?token=wheel-7", ""), ("POST /?token=wheel-7", ""),
+            ("GET /window.js", ""), ("POST /key", ""),
+            ("GET /", "Cookie: wheeltapper=\r\n"),
+            ("GET /", "Cookie: wheeltapper=wheel-8\r\n"),
+            ("GET /", "Cookie: otherwheeltapper=wheel-7\r\n"),
+        ):  # fmt: skip
+            status, text = await asked(mirror, line, more=more)
+            assert status == 403, (line, more)
+            assert "whole address that was printed" in text
+            assert "wheel-7" not in text
+        status, text = await asked(mirror, "GET /?token=wheel-7")
+        assert status == 303
+        assert "Location: /\r\n" in text
+        cookie = "wheeltapper=wheel-7"
+        assert f"Set-Cookie: {cookie}; Path=/; HttpOnly; SameSite=Strict\r\n" in text
+        for more in (f"Cookie: {cookie}\r\n", f"Cookie: a=b; {cookie}; c=d\r\n"):
+            assert (await asked(mirror, "GET /", more=more))[0] == 200
+            done = await asked(mirror, "POST /key", body="3", more=more)
+            assert done[0] == 204
+
+
+async def test_where_it_is_printed_and_that_the_token_was_waived(
+    gateway: Gateway,
+) -> None:
+    for token, words in (
+        ("t0ken", ("/?token=t0ken (read-only; Ctrl+C ends it)",)),
+        ("", ("/ (read-only; Ctrl+C ends it)", "everybody on this machine may look")),
+    ):
+        said: list[str] = []
+        told = asyncio.Event()
+
+        def say(text: str, said: list[str] = said, told: asyncio.Event = told) -> None:
+            said.append(text)
+            told.set()
+
+        app = Dashboard(gateway.run_dir, clock=gateway.clock, read_only=READ_ONLY)
+        async with companions() as tasks:
+            work = serve(app, port=0, clock=gateway.clock, said=say, token=token)
+            tasks.start(work, name="test.serve")
+            async with asyncio.timeout(_WITHIN_S):
+                await told.wait()
+        assert len(said) == len(words)
+        assert all(map(str.endswith, said, words))
+
+
+async def test_the_screen_is_as_large_as_the_smallest_window_bears(
+    gateway: Gateway,
+) -> None:
+    async with mirror_of(gateway) as mirror:
+        wide, narrow = frames(mirror, "130x45"), frames(mirror, "100x70")
+        try:
+            await _until_size(wide, (130, 45))
+            await _until_size(narrow, (100, 45))
+            await narrow.aclose()  # type: ignore[attr-defined] # it is a generator
+            await _until_size(wide, (130, 45))
+        finally:
+            await wide.aclose()  # type: ignore[attr-defined] # it is a generator
+
+
+async def _until_size(shown: AsyncIterator[str], size: tuple[int, int]) -> None:
+    lines: list[str] = []
+    while (max(map(len, lines), default=0), len(lines)) != size:
+        lines = (await anext(shown)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("", SIZE), ("x", SIZE), ("99999x10", SIZE), ("-1x24", SIZE), ("1x1", (80, 24)),
+     ("100x30", (100, 30)), ("9999x9999", (200, 60))],
+)  # fmt: skip
+def test_a_page_gets_a_size_that_screens_are_made_for(
+    text: str, size: tuple[int, int]
+) -> None:
+    assert size_of(text) == size
 
 
 def test_the_page_names_no_other_place() -> None:
@@ -276,13 +372,15 @@ async def test_a_real_browser_draws_the_page_and_asks_nobody_else(
 ) -> None:
     async with (
         asyncio.timeout(120.0),
-        mirror_of(plant) as mirror,
-        browser_at(f"http://127.0.0.1:{mirror.port}/", tmp_path) as browser,
+        mirror_of(plant, token=TOKEN) as mirror,
+        browser_at(mirror.address, tmp_path) as browser,
     ):
         while "safety armed" not in await browser.text():
             await asyncio.sleep(0.1)
         loaded = "performance.getEntriesByType('resource').map(e => e.name).join(' ')"
         given = await browser.ask("Runtime.evaluate", {"expression": loaded})
         places = given["result"]["value"].split()
+        given = await browser.ask("Runtime.evaluate", {"expression": "location.href"})
+        assert given["result"]["value"] == f"http://127.0.0.1:{mirror.port}/"
     assert places
     assert all(each.startswith(f"http://127.0.0.1:{mirror.port}/") for each in places)

@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from appliance.alarms.metrics import Metrics
 from appliance.dashboard.app import Dashboard
 from appliance.dashboard.feed import HUB_QUESTIONS, SAFETY_QUESTIONS
 from appliance.dashboard.model import HUB, SAFETY
 from appliance.dashboard.picture import pieces_of
 from appliance.dashboard.shelf import Shelf, Version
+from appliance.domain.event import Event, EventKind
 from appliance.wire.messages import (
     PROTOCOL,
     BatchMessage,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from tests.dashboard.conftest import Gateway
+    from tests.support.dashboard_gateway import Gateway
 
 FOLDER = Path(__file__).parent / "snapshots"
 WRITE = os.environ.get("WHEELTAPPER_SNAPSHOTS") == "write"
@@ -55,6 +57,7 @@ REST = (
     ("6", "tag", (SMALL, MIDDLE)),
     ("5", "system", (SMALL, MIDDLE)),
     ("7", "models", (SMALL, MIDDLE)),
+    ("9", "kpi", SIZES),
     ("8", "events", (SMALL, MIDDLE)),
     ("question_mark", "help", SIZES),
 )
@@ -134,6 +137,7 @@ async def flood(app: Still, gateway: Gateway) -> None:
     """More alarms than anybody can read, most of them below one root."""
     await alarm(app, gateway)
     gateway.flood = True
+    gateway.metrics = many_hours(gateway.clock.utc_ns())
     operations = cast("Direct", gateway.hub_server).operations
     usual = operations["alarms.list"]
 
@@ -143,6 +147,26 @@ async def flood(app: Still, gateway: Gateway) -> None:
         return rows + [_another(root, number) for number in range(30)]
 
     operations["alarms.list"] = many
+
+
+def many_hours(now_ns: int) -> Metrics:
+    """Return the figures of three hours in which one alarm chattered."""
+    metrics = Metrics(now_ns - 3 * 3600 * 10**9, {})
+    names = ("P-101/DE/vibration_rms:high", "T-101/level:low", "V-101/position:bad")
+    told = [("active", names[n % 7 % 3], 40 + n) for n in range(70)]
+    for name, alarm_id, ago_s in (*told, ("chattering", names[0], 40)):
+        details: dict[str, str | bool] = {
+            "id": alarm_id,
+            "active": True,
+            "acknowledged": False,
+        }
+        if name == "active":
+            details["announced"] = True
+        metrics.add(Event(
+            EventKind.ALARM, name, now_ns - ago_s * 10**9, "", details=details,
+            priority="high" if alarm_id == names[0] else "medium",
+        ))  # fmt: skip
+    return metrics
 
 
 def _another(root: Mapping[str, Any], number: int) -> Mapping[str, Any]:
@@ -181,10 +205,11 @@ async def disconnected(app: Still, gateway: Gateway) -> None:
     gateway.clock.added_s += 65.0
 
 
+KPIS = (("9", "kpi", SIZES),)
 STATES = {
     "normal": (normal, (*MAIN, *REST)),
     "alarm": (alarm, MAIN),
-    "flood": (flood, MAIN),
+    "flood": (flood, (*MAIN, *KPIS)),
     "bypass": (bypass, MAIN),
     "trip": (trip, MAIN),
     "disconnected": (disconnected, MAIN),

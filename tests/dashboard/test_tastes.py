@@ -17,7 +17,8 @@ from appliance.dashboard.screens.confirm import ConfirmScreen
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from tests.dashboard.conftest import Gateway, Window
+    from tests.support.dashboard_gateway import Gateway
+    from tests.support.dashboard_window import Window
 
     Drive = Callable[[Dashboard, object, object], Window]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.dashboard.conftest import Gateway, Window
+    from tests.support.dashboard_gateway import Gateway
+    from tests.support.dashboard_window import Window
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "first-alarm.md"
 _ROW = re.compile(r"^\| (?P<done>.+?) \| (?P<read>.+) \|$", re.MULTILINE)

@@ -31,6 +31,7 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _SILENT_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
 
 
@@ -94,7 +95,7 @@ def _places(node: ast.AST, *, function: str) -> Iterator[tuple[str, ast.AST]]:
             if not isinstance(child, ast.AST) or _is_silent(child):
                 continue
             inside = function
-            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            if isinstance(child, _NAMED):
                 inside = f"{function}.{child.name}".strip(".")
             yield inside, child
             yield from _places(child, function=inside)
@@ -129,6 +130,8 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.BinOp(left, _OPERATORS[type(operator)](), right)
         case ast.IfExp(test, body, orelse):
             yield ast.IfExp(test, orelse, body)
+        case ast.Expr(ast.Call() | ast.Await()):
+            yield ast.Pass()
         case ast.If(test, body, orelse) if not isinstance(test, ast.Compare):
             yield ast.If(ast.UnaryOp(ast.Not(), test), body, orelse)
 

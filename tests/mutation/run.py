@@ -1,10 +1,10 @@
-"""Mutation testing of the pure decisions: which wrong change would no test notice?
+"""Mutation testing of the stop: which wrong change would no test notice?
 
     python -m tests.mutation.run [--page FILE] [--state FILE] [--only MODULE]
 
-Every mutant is played against the tests of its module, then against those of all
-decisions. A survivor must stand in `explained.toml` with the reason why nobody need
-notice it; otherwise exit 1. With `--state` an interrupted run goes on where it was: as
+Every mutant is played against the tests that should notice it (`suites.py`). A survivor
+must stand in `explained.toml` with the reason why nobody need notice it; otherwise exit
+1. With `--state` an interrupted run goes on where it was: as
 long as the code is the same, what was noticed stays noticed; what survived is played
 again when the tests have changed.
 """
@@ -24,43 +24,31 @@ from typing import TYPE_CHECKING
 
 from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.play import SAFETY, TESTS, Fate, fate, load
+from tests.mutation.suites import LEFT_OUT, SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 EXPLAINED = Path(__file__).parent / "explained.toml"
-FIRST = {
-    "vote": "test_vote.py",
-    "rate": "test_conditions.py",
-    "spread": "test_conditions.py",
-    "channel": "test_channel.py",
-    "row": "test_logic.py",
-    "latch": "test_logic.py",
-    "permissive": "test_permissive.py",
-    "handover": "test_handover.py",
-    "maintenance": "test_handover.py",
-    "turn": "test_logic.py",
-    "logic": "test_logic.py",
-}
-"""The modules that decide, and the tests that most likely notice a change of each."""
-OTHERS = (
-    "test_decisions.py", "test_vote.py", "test_channel.py", "test_conditions.py",
-    "test_permissive.py", "test_logic.py", "test_handover.py", "test_reading.py",
-    "test_random_scans.py",
-)  # fmt: skip
-_PARTS = ("bench.py", "conftest.py", "oracle.py")
+EVERY = tuple(sorted({name for suite in SUITES.values() for name in suite}))
+_PARTS = ("bench.py", "conftest.py", "living.py", "oracle.py")
 _HEAD = """\
-# Mutants of the safety decisions
+# Mutants of the stop
 
 {total} mutants of {modules} modules: {noticed} are noticed by a test, {survived} \
 survive, each with
 its reason below. A mutant is one wrong line: a comparison, a boolean or arithmetic
-operator, a number, a condition, a sign, `min`/`max`, `any`/`all`, or one thing that a
-`replace` leaves out. It is noticed when a unit test of the decisions fails, or hangs.
+operator, a number, a condition, a sign, `min`/`max`, `any`/`all`, a call that is not
+made, or one thing that a `replace` leaves out. It is noticed when one of the unit tests
+that `tests/mutation/suites.py` names for the module fails, or hangs.
 
 Written on {date}, on a machine with {cores} cores, by
 `python -m tests.mutation.run --page docs/reference/safety-mutants.md`; that every
 survivor is explained, and is still in the code, is a test.
+
+Not mutated:
+
+{left_out}
 
 | module | mutants | noticed | survive |
 |---|---:|---:|---:|
@@ -84,19 +72,13 @@ def every(module: str) -> list[Mutant]:
     return list(mutants(module, (SAFETY / f"{module}.py").read_text(encoding="utf-8")))
 
 
-def tests_of(module: str) -> tuple[str, ...]:
-    """Return the test files for a module's mutants, the sharpest first."""
-    first = FIRST[module]
-    return (first, *(each for each in OTHERS if each != first))
-
-
 class Played:
     """What has been played before with this very code, and survived these tests."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._code = _digest(SAFETY.glob("*.py"))
-        self._tests = _digest(TESTS / each for each in (*OTHERS, *_PARTS))
+        self._tests = _digest(TESTS / each for each in (*EVERY, *_PARTS))
         self._known: dict[str, Fate] = {}
         if path is not None and path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
@@ -113,7 +95,7 @@ class Played:
         known = self._known.get(mutant.key)
         if known is not None:
             return known
-        found = fate(mutant, tests_of(mutant.module))
+        found = fate(mutant, SUITES[mutant.module])
         if self._path is not None:
             told = {
                 "code": self._code,
@@ -154,6 +136,7 @@ def page(chosen: list[Mutant], left: list[Mutant], why: Mapping[str, str]) -> st
         survived=len(left),
         date=datetime.now(UTC).date(),
         cores=os.cpu_count(),
+        left_out="\n".join(f"- `{name}`: {why}" for name, why in LEFT_OUT.items()),
     )
     rows = [
         f"| `{name}` | {count} | {count - kept[name]} | {kept[name]} |"
@@ -170,11 +153,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", type=Path, help="write the page here")
     parser.add_argument("--state", type=Path, help="remember here what was played")
-    parser.add_argument("--only", choices=tuple(FIRST), help="this module alone")
+    parser.add_argument("--only", choices=tuple(SUITES), help="this module alone")
     args = parser.parse_args()
     load()
-    modules = (args.only,) if args.only else tuple(FIRST)
-    if fate(None, OTHERS) is not Fate.SURVIVED:
+    modules = (args.only,) if args.only else tuple(SUITES)
+    if fate(None, EVERY) is not Fate.SURVIVED:
         say("the tests fail without any mutant")
         return 1
     chosen = [mutant for name in modules for mutant in every(name)]

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -31,11 +30,13 @@ from appliance.sync.uplink import Uplink
 from appliance.wire.outbox import EventRow, Stream, encode_row
 from fleet.broker import find_mosquitto
 from fleet.delivery import open_delivery
+from tests.support.cloud import until_it_listens
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 SITE = SiteSettings(id="plant-1", gateway="gw-1")
 ROWS = 3000
@@ -67,19 +68,11 @@ def program_of(kind: str, port: int, folder: Path) -> list[str]:
 
 @asynccontextmanager
 async def broker(kind: str, folder: Path) -> AsyncIterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     words = program_of(kind, port, folder)
     process = await asyncio.create_subprocess_exec(*words, stdout=subprocess.DEVNULL)
     try:
-        async with asyncio.timeout(30):
-            while True:
-                assert process.returncode is None
-                with contextlib.suppress(OSError):
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                await asyncio.sleep(0.05)
+        await until_it_listens(port)
         yield port
     finally:
         process.terminate()
@@ -161,7 +154,7 @@ class Heard:
 
     async def count_of(self, stream: Stream) -> int:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(self._rows.get(stream, ())) < ROWS:
                     self._changed.clear()
                     await self._changed.wait()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from appliance.config import Config
     from appliance.link.client import LinkClient
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 WITHIN_S = 60.0
 DEAD = "source callout:dead"

@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "tutorials" / "commission-a-plant.md"
 MARK = "==wheeltapper-tutorial=="
 TRUTH = Path(__file__).with_name("plant_truth.py")
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
 
 def steps() -> list[tuple[str, list[str]]]:
@@ -50,11 +50,11 @@ def localised(text: str, folder: Path, ports: dict[str, str]) -> str:
 
 
 def allowance(name: str) -> float:
-    """Return how far a tag may move between two looks at the plant."""
+    """Return how far a tag may be from what the plant showed before and after."""
     if name == HOURS_RUN:
-        return 20.0  # an hour of wear a second
+        return 2.0  # an hour of wear a second
     if name == SCAN_COUNT:
-        return 1000.0  # fifty a second
+        return 50.0  # fifty a second
     instrument = next(each for each in TRANSMITTERS if each.tag == name)
     span = instrument.range_high - instrument.range_low
     return 8 * instrument.noise + instrument.resolution + 0.04 * span
@@ -68,11 +68,12 @@ def test_an_unknown_plant_comes_to_all_its_tags_right(tmp_path: Path) -> None:
     script = ""
     for command, _ in wanted:
         if command.startswith("kill"):
+            look = f"{sys.executable} {TRUTH} opc.tcp://127.0.0.1:{ports['48400']}/"
             script += (
+                f"{look} > {tmp_path}/before.json\n"
                 f"wheeltapper read --all --json -c {own}/plant.toml"
                 f" > {tmp_path}/t.json\n"
-                f"{sys.executable} {TRUTH} opc.tcp://127.0.0.1:{ports['48400']}/"
-                f" > {tmp_path}/truth.json\n"
+                f"{look} > {tmp_path}/after.json\n"
             )
         script += f"{localised(command, tmp_path, ports)}\necho; echo {MARK}\n"
     done = subprocess.run(
@@ -82,7 +83,7 @@ def test_an_unknown_plant_comes_to_all_its_tags_right(tmp_path: Path) -> None:
         text=True,
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
-        timeout=150,
+        timeout=380,
         check=False,
     )
     printed = done.stdout.split(f"{MARK}\n")
@@ -97,17 +98,22 @@ def test_an_unknown_plant_comes_to_all_its_tags_right(tmp_path: Path) -> None:
 
 def judge(folder: Path) -> None:
     """Every tag of the configuration is what the plant shows, by both protocols."""
-    truth: dict[str, float] = json.loads((folder / "truth.json").read_text())
+    before, after = (
+        json.loads((folder / f"{when}.json").read_text())
+        for when in ("before", "after")
+    )
     read = {row["tag"]: row for row in json.loads((folder / "t.json").read_text())}
     assert {row["quality"] for row in read.values()} == {"good"}
     compared = 0
-    for name, value in truth.items():
+    for name, value in before.items():
         if name == RUNNING:
             assert read[name]["value"] == value
             continue
         modbus = f"skid/{name.rpartition('/')[2]}"
+        lowest, highest = sorted((value, after[name]))
         for tag in (name, modbus):
-            assert read[tag]["value"] == pytest.approx(value, abs=allowance(name)), tag
+            near = lowest - allowance(name), highest + allowance(name)
+            assert near[0] <= read[tag]["value"] <= near[1], (tag, read[tag], near)
             compared += 1
     assert compared == 2 * (len(TRANSMITTERS) + 2)
     units = {each.tag: each.unit.symbol for each in TRANSMITTERS}

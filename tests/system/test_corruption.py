@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from appliance.storage.reader import BufferReader
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 WITHIN_S = 60.0
 GAP_MAX_S = 5.0
+LOOK_AGAIN_S = 8.0
 SPEED = TagId("P-101/motor/speed")
 NAMES = ("skid-opcua", "skid-modbus")
 
@@ -104,6 +105,19 @@ def spoil(path: Path, *, pages: int, seed: int) -> None:
                 file.write(dice.randbytes(4096))
 
 
+async def spoil_until_found(path: Path, *, part: float, seed: int) -> None:
+    """Write noise until the hub meets some; what it rewrites before is no damage."""
+    async with asyncio.timeout(WITHIN_S):
+        while not wrecks(path):
+            pages = max(3, int(path.stat().st_size // 4096 * part))
+            spoil(path, pages=pages, seed=seed)
+            seed += 1000
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    while not wrecks(path):
+                        await asyncio.sleep(0.1)
+
+
 def numbers_of_the_outbox(reader: BufferReader, stream: Stream) -> list[int]:
     """Return every number of a stream that is there, or whose loss is declared."""
     sql = f"SELECT seq FROM outbox_{stream}"  # noqa: S608 - a closed enum
@@ -122,10 +136,7 @@ async def test_the_hub_survives_spoilt_pages_with_its_acquisition_whole(
     path = tmp_path / "buffer.db"
     await until(tmp_path, lambda s: all(s["sources"][n] == "connected" for n in NAMES))
     before = await until(tmp_path, stored(400))
-    spoil(path, pages=max(3, path.stat().st_size // 4096 // 10), seed=seed)
-    async with asyncio.timeout(WITHIN_S):
-        while not wrecks(path):
-            await asyncio.sleep(0.1)
+    await spoil_until_found(path, part=0.1, seed=seed)
     there = (await until(tmp_path, mended))["counters"]["samples_stored"]
     after = await until(tmp_path, stored(there + 400))
     assert after["epoch"] == before["epoch"]
@@ -155,10 +166,7 @@ async def test_from_the_damage_on_no_sample_is_missing(
     await until(tmp_path, stored(400))
     with open_reader(path) as reader:
         last_ns = int(reader.columns(SPEED).source_time_ns[-1])
-    spoil(path, pages=path.stat().st_size // 4096, seed=7)
-    async with asyncio.timeout(WITHIN_S):
-        while not wrecks(path):
-            await asyncio.sleep(0.1)
+    await spoil_until_found(path, part=1.0, seed=7)
     there = (await until(tmp_path, mended))["counters"]["samples_stored"]
     await until(tmp_path, stored(there + 400))
     assert hub.returncode is None

@@ -16,11 +16,12 @@ from benchmarks.faults.cases import CASES
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.timeout(420),
+    pytest.mark.alone,
+    pytest.mark.timeout(660),
     *(pytest.mark.requirement(f"A{number}") for number in (4, 8, 10, 11, 12, 13, 14)),
 ]
 
-LONGEST_S = 400
+LONGEST_S = 600
 
 
 @pytest.fixture(scope="module")

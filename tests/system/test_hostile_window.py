@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(300)]
 
 SOCKETS = 40
 WATCH_S = 10.0
@@ -61,7 +62,7 @@ async def until_it_may_run(path: Path) -> None:
 
 
 async def watched(run_dir: Path) -> tuple[int, float, int]:
-    """Return overruns, the longest scan (ms) and samples read, over ten seconds."""
+    """Return overruns and samples read over ten seconds; the longest scan ever (ms)."""
     safety = (await ask(run_dir / "safety.sock", "status"))["scan"]
     read = (await ask(run_dir / "hub.sock", "status"))["counters"]["samples_read"]
     await asyncio.sleep(WATCH_S)
@@ -121,13 +122,14 @@ async def test_hung_killed_and_hostile_windows_touch_neither_scan_nor_ingest(
             pressed = await watched(run_dir)
         finally:
             for process in (window, hostile):
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
                 await process.wait()
             os.close(master)
             os.close(slave)
         assert await demo.wait() == 0, (tmp_path / "out.log").read_text()
     assert pressed[0] <= calm[0] + 1, (calm, pressed)
-    assert pressed[1] < 5 * SCAN_PERIOD_MS, (calm, pressed)
+    assert pressed[1] <= max(calm[1], 5 * SCAN_PERIOD_MS), (calm, pressed)
     assert pressed[2] > 0.8 * calm[2], (calm, pressed)
     report = json.loads((tmp_path / "demo.json").read_text())
     assert report["false_alarms"] == 0

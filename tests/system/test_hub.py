@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -17,6 +17,7 @@ from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
 from appliance.link.client import LinkLostError, LinkRefusedError, connect
 from appliance.storage.reader import open_reader
+from tests.support.plant import running_plant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -47,22 +48,6 @@ async def end(process: asyncio.subprocess.Process, how: signal.Signals) -> int:
     process.send_signal(how)
     async with asyncio.timeout(READY_WITHIN_S):
         return await process.wait()
-
-
-@pytest.fixture
-async def plant(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The plant, running, and a configuration for it at `tmp_path/wt.toml`."""
-    async with program("sim_plant", "healthy", "--disarmed") as process:
-        assert process.stdout is not None
-        async with asyncio.timeout(READY_WITHIN_S):
-            ready = json.loads(await process.stdout.readline())
-        write_config(
-            tmp_path / "wt.toml",
-            opcua_url=ready["opcua_url"],
-            modbus_port=ready["modbus_port"],
-            broker_port=1,
-        )
-        yield process
 
 
 def appliance(name: str, folder: Path) -> tuple[str, ...]:
@@ -113,7 +98,8 @@ def events_of(folder: Path) -> tuple[Event, ...]:
         return reader.events()
 
 
-@pytest.mark.usefixtures("plant")
+@pytest.mark.alone
+@pytest.mark.usefixtures("skid_config")
 async def test_both_protocols_arrive_on_disk_in_order(tmp_path: Path) -> None:
     async with program(*appliance("hub", tmp_path)) as hub:
         await until(tmp_path, connected("skid-opcua", "skid-modbus"))
@@ -134,7 +120,7 @@ async def test_both_protocols_arrive_on_disk_in_order(tmp_path: Path) -> None:
         assert reader.gaps() == ()
 
 
-@pytest.mark.usefixtures("plant")
+@pytest.mark.usefixtures("skid_config")
 async def test_after_a_kill_the_law_holds_and_the_gap_is_declared(
     tmp_path: Path,
 ) -> None:
@@ -160,23 +146,35 @@ async def test_after_a_kill_the_law_holds_and_the_gap_is_declared(
 
 
 async def test_a_plant_that_dies_leaves_bad_samples_on_every_tag(
-    tmp_path: Path, plant: asyncio.subprocess.Process
+    tmp_path: Path,
 ) -> None:
     names = ("skid-opcua", "skid-modbus")
-    async with program(*appliance("hub", tmp_path)):
-        await until(tmp_path, connected(*names))
-        await until(tmp_path, stored(60))
-        await end(plant, signal.SIGKILL)
-        status = await until(
-            tmp_path, lambda s: all(s["sources"][name] == "lost" for name in names)
+    with running_plant("healthy", "--disarmed") as ready:
+        write_config(
+            tmp_path / "wt.toml",
+            opcua_url=ready["opcua_url"],
+            modbus_port=ready["modbus_port"],
+            broker_port=1,
         )
-        assert obeys_the_law(status)
+        await outlive(ready["pid"], tmp_path, names)
     with open_reader(tmp_path / "buffer.db") as reader:
         for tag in (SPEED, FLOW):
             assert reader.columns(tag).quality[-1] == Quality.BAD
 
 
-@pytest.mark.usefixtures("plant")
+async def outlive(plant: int, tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Run a hub while its plant is killed, until it knows."""
+    async with program(*appliance("hub", tmp_path)):
+        await until(tmp_path, connected(*names))
+        await until(tmp_path, stored(60))
+        os.kill(plant, signal.SIGKILL)
+        status = await until(
+            tmp_path, lambda s: all(s["sources"][name] == "lost" for name in names)
+        )
+        assert obeys_the_law(status)
+
+
+@pytest.mark.usefixtures("skid_config")
 async def test_safety_is_read_as_a_source_and_none_of_its_events_is_missed(
     tmp_path: Path,
 ) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from appliance.domain.batch import Batch
     from appliance.domain.tag import TagId
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 STATIONS = 32
 DEAD = frozenset({1, 2, 3, 8, 15, 16, 25, 32})
@@ -58,7 +58,7 @@ async def cable() -> AsyncIterator[Cable]:
         await server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it so
 
 
-def settings_on(cable: Cable) -> ModbusSettings:
+def settings_on(cable: Cable, timeout_s: float = TIMEOUT_S) -> ModbusSettings:
     stations = range(1, STATIONS + 1)
     return ModbusSettings.model_validate(
         {
@@ -67,7 +67,7 @@ def settings_on(cable: Cable) -> ModbusSettings:
             "transport": "rtu",
             "serial": {"port": cable.master, "baudrate": 115_200, "parity": "none"},
             "period_s": PERIOD_S,
-            "timeout_s": TIMEOUT_S,
+            "timeout_s": timeout_s,
             "devices": [{"name": f"s{n}", "device_id": n} for n in stations],
             "tags": [
                 {"id": f"s{n}/x", "device": f"s{n}", "table": "holding", "address": 0}
@@ -140,16 +140,17 @@ async def polls_in(tally: Tally, seconds: float) -> Counter[int]:
     return tally.good - before
 
 
+@pytest.mark.alone
 async def test_eight_dead_stations_of_32_leave_the_others_their_rate(
     cable: Cable,
 ) -> None:
     source = source_on(cable)
     living = set(range(1, STATIONS + 1)) - DEAD
     async with reading(source) as tally:
-        await until(lambda: len(tally.good) == STATIONS, within_s=20)
+        await until(lambda: len(tally.good) == STATIONS, within_s=60)
         healthy = await polls_in(tally, WINDOW_S)
         cable.dead = DEAD
-        await until(lambda: len(source.diagnostics) == len(DEAD), within_s=30)
+        await until(lambda: len(source.diagnostics) == len(DEAD), within_s=60)
         before = Counter(cable.sent)
         beside_dead = await polls_in(tally, WINDOW_S)
         probes = sum((cable.sent - before)[station] for station in DEAD)
@@ -173,10 +174,10 @@ async def test_a_station_that_returns_is_found_without_a_reconnect(
     source = source_on(cable)
     cable.dead = frozenset({5})
     async with reading(source) as tally:
-        await until(lambda: len(source.diagnostics) == 1, within_s=20)
+        await until(lambda: len(source.diagnostics) == 1, within_s=60)
         cable.dead = frozenset()
-        await until(lambda: tally.good[5] >= 2, within_s=20)
-        assert source.diagnostics == ()
+        await until(lambda: tally.good[5] >= 2, within_s=60)
+        await until(lambda: source.diagnostics == (), within_s=60)
 
 
 async def test_a_bus_without_any_answer_is_a_lost_source(cable: Cable) -> None:
@@ -184,34 +185,35 @@ async def test_a_bus_without_any_answer_is_a_lost_source(cable: Cable) -> None:
     cable.dead = frozenset(range(1, STATIONS + 1))
     with pytest.raises(ExceptionGroup) as caught:
         async with reading(source):
-            await asyncio.sleep(30)
+            await asyncio.sleep(60)
     assert caught.group_contains(SourceUnavailableError, match="nobody answers")
 
 
 async def test_a_reader_and_an_output_share_the_one_serial_port(cable: Cable) -> None:
-    settings, clock = settings_on(cable), SystemClock()
+    settings, clock = settings_on(cable, timeout_s=5.0), SystemClock()
     reader, output = ModbusReader(settings, clock), ModbusOutput(settings, clock)
     async with reader.open(), output.open():
         for value in range(10):
             samples, _ = await asyncio.gather(
-                reader.read(5.0), output.write("setpoint", value, deadline_s=5.0)
+                reader.read(30.0), output.write("setpoint", value, deadline_s=30.0)
             )
             assert [each.value for each in samples] == list(range(1, STATIONS + 1))
 
 
 async def test_a_line_that_was_shared_is_made_again_for_both(cable: Cable) -> None:
-    settings, clock = settings_on(cable), SystemClock()
+    settings, clock = settings_on(cable, timeout_s=5.0), SystemClock()
     reader, output = ModbusReader(settings, clock), ModbusOutput(settings, clock)
     async with output.open():
         async with reader.open():
-            samples = await reader.read(5.0)
+            samples = await reader.read(30.0)
             assert all(each.trusted_value for each in samples)
-        await output.write("setpoint", 1, deadline_s=5.0)
+        await output.write("setpoint", 1, deadline_s=30.0)
         async with reader.open():
-            samples = await reader.read(5.0)
+            samples = await reader.read(30.0)
             assert all(each.trusted_value for each in samples)
 
 
+@pytest.mark.alone
 async def test_safety_reads_the_living_though_stations_are_dead(cable: Cable) -> None:
     """The first scan may be spent on waiting; then the dead are asked last."""
     cable.dead = frozenset({1, 2})

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from appliance.domain.tag import TagId
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 VARIABLE = "WHEELTAPPER_MODBUS_SERVERS"
 HOME = Path(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 LOOPBACK = "127.0.0.1"
-SOON_S = 10.0
+SOON_S = 60.0
 
 
 @asynccontextmanager

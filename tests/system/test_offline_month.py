@@ -46,7 +46,7 @@ def stands_for(event: Event) -> int:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_a_month_offline_stays_in_its_quota_and_keeps_the_high_classes(
     tmp_path: Path,
 ) -> None:

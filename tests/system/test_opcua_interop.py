@@ -35,7 +35,7 @@ except NotInstalledError as error:
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "installed"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
 ]
 
 OPEN = {"policy": "none", "allow_insecure": True}

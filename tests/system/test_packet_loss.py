@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.faults.cases import running
+from benchmarks.faults.case import running
 from benchmarks.faults.plan import HEALTHY, SUCTION
 from sim_plant.toxics import PacketStall
 
@@ -55,7 +55,8 @@ async def nuisance_free(folder: Path, *, length_s: float, demands: int) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(150)
+@pytest.mark.alone
+@pytest.mark.timeout(300)
 async def test_lost_packets_stop_nothing_and_hide_nothing(tmp_path: Path) -> None:
     await nuisance_free(tmp_path, length_s=35.0, demands=4)
 

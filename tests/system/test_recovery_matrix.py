@@ -14,9 +14,9 @@ import pytest
 
 from benchmarks.recovery import cases
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(540)]
 
-LONGEST_S = 240
+LONGEST_S = 480
 
 
 @pytest.fixture(scope="module")

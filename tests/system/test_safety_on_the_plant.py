@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 SETPOINT = 4.0
+WITHIN_S = 60.0
 CONFIG = """\
 config_version = 1
 
@@ -125,7 +126,8 @@ async def program(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(process.wait(), 10)
+                async with asyncio.timeout(WITHIN_S):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
         await process.communicate()
@@ -137,7 +139,8 @@ async def plant(folder: Path, scenario: str, *words: str) -> AsyncIterator[Plant
     arguments = ("-m", "sim_plant", scenario, "--truth", str(truth), *words)
     async with program(*arguments) as process:
         assert process.stdout is not None
-        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+        async with asyncio.timeout(WITHIN_S):
+            ready = json.loads(await process.stdout.readline())
         panel = AsyncModbusTcpClient("127.0.0.1", port=ready["modbus_port"])
         assert await panel.connect()
         try:
@@ -162,7 +165,7 @@ def safety(folder: Path) -> tuple[str, ...]:
 
 async def ask(folder: Path, op: str, **args: object) -> Any:  # noqa: ANN401 - msgpack
     """Ask safety; wait until it listens."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WITHIN_S):
         while True:
             try:
                 async with connect(folder / "safety.sock", process="test") as link:
@@ -172,7 +175,7 @@ async def ask(folder: Path, op: str, **args: object) -> Any:  # noqa: ANN401 - m
 
 
 async def until(
-    folder: Path, wanted: Callable[[dict[str, Any]], bool], within_s: float = 20
+    folder: Path, wanted: Callable[[dict[str, Any]], bool], within_s: float = WITHIN_S
 ) -> dict[str, Any]:
     status: dict[str, Any] = {}
     try:
@@ -186,14 +189,14 @@ async def until(
 
 
 async def until_lamp(plant: Plant, address: int, *, on: bool) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WITHIN_S):
         while await plant.lamp(address) is not on:
             await asyncio.sleep(0.02)
 
 
 async def reset_and_start(folder: Path, plant: Plant) -> None:
     await until(folder, lambda s: s["elements"][0]["stop"] == "confirmed")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WITHIN_S):
         while True:
             try:
                 assert (await ask(folder, "reset"))["committed"]

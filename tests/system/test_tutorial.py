@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorials" / "first-alarm.md"
 MARK = "==wheeltapper-tutorial=="
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(400)]
 
 
 def steps() -> list[tuple[str, list[str]]]:
@@ -52,7 +52,7 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=280,
+        timeout=380,
         check=False,
     )
     printed = done.stdout.split(f"{MARK}\n")

@@ -24,6 +24,7 @@ from appliance.sync.errors import (
 from appliance.sync.hearing import ARRIVALS_MAX
 from appliance.sync.news import Arrived, Published
 from appliance.sync.protocol import Protocol
+from tests.support.ports import refusing_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -203,12 +204,11 @@ async def test_a_broker_that_dies_before_it_grants_the_subscription() -> None:
 
 
 async def test_a_port_where_nobody_listens_is_lost_and_not_unanswered() -> None:
-    async with broker(says()) as port:
-        pass
-    address = Address("127.0.0.1", port, "test")
-    with pytest.raises(UplinkLostError) as caught:
-        async with connect(address, Protocol.V5, count=lambda _: None):
-            pass
+    with refusing_port() as port:
+        address = Address("127.0.0.1", port, "test")
+        with pytest.raises(UplinkLostError) as caught:
+            async with connect(address, Protocol.V5, count=lambda _: None):
+                pass
     assert type(caught.value) is UplinkLostError
 
 

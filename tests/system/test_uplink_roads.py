@@ -5,27 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import datetime as dt
-import ipaddress
-import os
-import pwd
 import socket
 import ssl
-import subprocess
 import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from appliance.config import SiteSettings, UplinkSettings
+from appliance.config import UplinkSettings
 from appliance.runtime.clock import SystemClock
 from appliance.runtime.listening import stop_listening
 from appliance.runtime.tasks import companions
@@ -38,7 +29,9 @@ from appliance.sync.errors import UplinkLostError, UplinkRefusedError
 from appliance.sync.news import Published
 from appliance.sync.protocol import Protocol, ProtocolChoice
 from appliance.sync.uplink import Uplink
-from fleet.broker import find_mosquitto
+from tests.support.authority import Authority
+from tests.support.cloud import SITE, mosquitto_with, needs_mosquitto
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -46,105 +39,9 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.server import ServerConnection
 
-MOSQUITTO = find_mosquitto()
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.timeout(60),
-    pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed"),
-]
-SITE = SiteSettings(id="plant-1", gateway="gw-1")
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300), needs_mosquitto]
+LATE_S = 0.05
 PROTOCOLS = pytest.mark.parametrize("protocol", Protocol)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Authority:
-    """Signs certificates into a folder."""
-
-    def __init__(self, folder: Path, name: str = "ca") -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        own = self._build(self._name, self._key, days=100, ca=True)
-        self.file = folder / f"{name}.pem"
-        self.file.write_bytes(own.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str, *, days: int = 60, address: str = "127.0.0.1") -> str:
-        """Return the stem of NAME.pem and NAME.key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = self._build(subject, key, days=days, address=address)
-        stem = self._folder / name
-        stem.with_suffix(".pem").write_bytes(
-            made.public_bytes(serialization.Encoding.PEM)
-        )
-        stem.with_suffix(".key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        return str(stem)
-
-    def _build(
-        self,
-        subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
-        *,
-        days: int,
-        ca: bool = False,
-        address: str = "127.0.0.1",
-    ) -> x509.Certificate:
-        now = dt.datetime.fromtimestamp(SystemClock().utc_ns() / 1e9, dt.UTC)
-        ends = now + dt.timedelta(days=days)
-        names = x509.SubjectAlternativeName(
-            [x509.IPAddress(ipaddress.ip_address(address))]
-        )
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(min(now, ends) - dt.timedelta(days=10))
-            .not_valid_after(ends)
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), ca)
-            .add_extension(names, critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-
-
-def start(program: str, conf: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen((program, "-c", str(conf)), stderr=subprocess.DEVNULL)
-
-
-@asynccontextmanager
-async def mosquitto(folder: Path, *lines: str) -> AsyncIterator[int]:
-    """Run a broker on a free port."""
-    assert MOSQUITTO is not None
-    port = free_port()
-    conf = folder / f"mosquitto-{port}.conf"
-    user = pwd.getpwuid(os.getuid()).pw_name
-    conf.write_text(
-        "\n".join((f"listener {port} 127.0.0.1", f"user {user}", *lines)) + "\n"
-    )
-    process = start(MOSQUITTO, conf)
-    try:
-        async with asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(OSError):
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                await asyncio.sleep(0.02)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def settings(port: int, **more: Any) -> UplinkSettings:  # noqa: ANN401 - any key
@@ -283,7 +180,7 @@ async def proxy(pair: str | None = None) -> AsyncIterator[tuple[ProxyServer, int
 @PROTOCOLS
 async def test_through_a_websocket(tmp_path: Path, protocol: Protocol) -> None:
     async with (
-        mosquitto(tmp_path, "allow_anonymous true") as port,
+        mosquitto_with(tmp_path, "allow_anonymous true") as port,
         websocket_bridge(port) as web,
     ):
         await exchange(settings(web, tls=False, transport="websocket"), protocol)
@@ -305,7 +202,7 @@ async def test_through_a_proxy_a_websocket_and_tls(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secret\n")
     way = {"host": "127.0.0.1", "username": "gw"}
     async with (
-        mosquitto(tmp_path, "allow_anonymous true") as port,
+        mosquitto_with(tmp_path, "allow_anonymous true") as port,
         websocket_bridge(port, tls=context) as web,
         proxy("gw:secret") as (served, way_port),
     ):
@@ -339,7 +236,7 @@ async def test_both_sides_show_certificates(tmp_path: Path, protocol: Protocol) 
 
 
 def mutual_tls(folder: Path, authority: Authority, server: str) -> Any:  # noqa: ANN401
-    return mosquitto(
+    return mosquitto_with(
         folder,
         "allow_anonymous true",
         f"cafile {authority.file}",
@@ -373,7 +270,7 @@ async def test_what_is_wrong_with_tls_is_told_in_words(tmp_path: Path) -> None:
         assert "is not for '127.0.0.1'" in await refusal(with_keys(port, own))
     async with mutual_tls(tmp_path, authority, late) as port:
         assert "has expired" in await refusal(with_keys(port, own))
-    async with mosquitto(tmp_path, "allow_anonymous true") as port:
+    async with mosquitto_with(tmp_path, "allow_anonymous true") as port:
         with pytest.raises(UplinkLostError):
             await exchange(with_keys(port, own))
 
@@ -414,10 +311,12 @@ def dead_dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ended.set()
 
 
-async def jitter_of(port: int, monkeypatch: pytest.MonkeyPatch) -> tuple[float, int]:
+async def jitter_of(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[float], int]:
     """Run an uplink into nowhere for many attempts.
 
-    Return how late a task beside it ever woke (seconds), and how much memory grew.
+    Return how late a task beside it woke each time (seconds), and how much memory grew.
     """
     monkeypatch.setattr(connection_module, "CONNECT_WITHIN_S", 0.05)
     clock = SystemClock()
@@ -431,18 +330,19 @@ async def jitter_of(port: int, monkeypatch: pytest.MonkeyPatch) -> tuple[float, 
         changed=lambda: None,
     )
     process = psutil.Process()
-    worst_s, first_bytes = 0.0, 0
+    late_s: list[float] = []
+    first_bytes = 0
     async with companions() as tasks:
         tasks.start(uplink.run(), name="test.uplink")
         for turn in range(400):
             due_s = clock.now_s() + 0.01
             await asyncio.sleep(0.01)
-            worst_s = max(worst_s, clock.now_s() - due_s)
+            late_s.append(clock.now_s() - due_s)
             if turn == 200:
                 first_bytes = process.memory_info().rss
     assert uplink.state != "connected"
     assert uplink.counters["connections"] == 0
-    return worst_s, process.memory_info().rss - first_bytes
+    return late_s, process.memory_info().rss - first_bytes
 
 
 class Hurried(SystemClock):
@@ -452,6 +352,7 @@ class Hurried(SystemClock):
         await super().sleep(seconds / 100)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way", ["silent", "dropped", "dead_dns"])
 async def test_a_black_hole_stalls_nothing(
     way: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
@@ -459,7 +360,8 @@ async def test_a_black_hole_stalls_nothing(
     port = request.getfixturevalue(way) or 1
     late_s, grown_bytes = await jitter_of(port, monkeypatch)
     dialling = [each for each in threading.enumerate() if each.name == "uplink.dial"]
-    print(f"{way}: {late_s * 1e3:.1f} ms late, {grown_bytes} bytes")  # noqa: T201 - a figure
-    assert late_s < 0.2
+    print(f"{way}: {max(late_s) * 1e3:.1f} ms late, {grown_bytes} bytes")  # noqa: T201 - a figure
+    # An attempt that stalls us does so each time; a busy machine does now and then.
+    assert sum(each > LATE_S for each in late_s) < len(late_s) / 20
     assert grown_bytes < 4_000_000
     assert len(dialling) <= DIALLING_MAX

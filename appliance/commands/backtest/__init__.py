@@ -16,6 +16,8 @@ from appliance.commands.backtest.wishes import wishes_of
 from appliance.commands.common import add_json, say, say_json, table
 from appliance.commands.exits import EXIT_FINDING, EXIT_USAGE, EXIT_WELL, CommandError
 from appliance.runtime.clock import SystemClock
+from models.features.rhythm import RHYTHMS
+from models.parts import ALL_PARTS, DEFAULT_PARTS
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +31,7 @@ _SHOWN_NOTES = 12
 _RUL_FILES = 2
 _NOT_WITH_RUL = (
     "train_rows", "train_fraction", "ignore", "window", "false_alarms_per_week",
-    "config", "asset", "report",
+    "parts", "features", "config", "asset", "report",
 )  # fmt: skip
 
 
@@ -57,11 +59,22 @@ def configure(parser: argparse.ArgumentParser, name: str) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--window", metavar="TIME",
-        help="length of a window: 30, 5m (default: 50 sampling periods)",
+        help="length of a window: 30, 5m (default: 50 sampling periods; of slow data "
+        "3h, and at least 16 periods)",
     )  # fmt: skip
     parser.add_argument(
         "--false-alarms-per-week", type=float, metavar="X",
         help="how many false alarms per week are worth it (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--parts", nargs="+", choices=ALL_PARTS, default=[], metavar="PART",
+        help=f"what the score is made of, of {', '.join(ALL_PARTS)} "
+        f"(default {' '.join(DEFAULT_PARTS)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--features", nargs="+", choices=RHYTHMS, default=[], metavar="FEATURE",
+        help="score how each value swings as well, to try what it brings: "
+        f"{', '.join(RHYTHMS)} (default: none)",
     )  # fmt: skip
     parser.add_argument(
         "--report", action="store_true", help=f"also write DIR/{REPORT}"
@@ -155,6 +168,10 @@ def _told(wishes: Wishes) -> str:
     parts.append(
         f"budget {wishes.settings.false_alarms_per_week:g} false alarms per week"
     )
+    if wishes.settings.parts != DEFAULT_PARTS:
+        parts.append(f"score of {' + '.join(wishes.settings.parts)}")
+    if wishes.settings.features:
+        parts.append(f"with {', '.join(wishes.settings.features)}")
     return ", ".join(parts)
 
 

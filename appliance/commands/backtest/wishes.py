@@ -92,6 +92,11 @@ def wishes_of(args: argparse.Namespace) -> Wishes:
         if not args.false_alarms_per_week > 0.0:
             raise CommandError("--false-alarms-per-week: more than 0", EXIT_USAGE)
         settings = replace(settings, false_alarms_per_week=args.false_alarms_per_week)
+    settings = replace(
+        settings,
+        parts=tuple(dict.fromkeys(args.parts)) or settings.parts,
+        features=tuple(dict.fromkeys(args.features)),
+    )
     return Wishes(
         Share(args.train_rows, args.train_fraction), settings,
         tuple(args.ignore), asset, tags, args.report,
@@ -127,6 +132,7 @@ def _of_asset(asset: AssetSettings) -> CausalSettings:
         window_s=detection.window_s,
         on_delay_s=detection.on_delay_s,
         false_alarms_per_week=detection.false_alarms_per_week,
+        parts=detection.parts,
     )
 
 

@@ -7,8 +7,10 @@ const NAMES = {
   PageUp: "pageup", PageDown: "pagedown", Home: "home", End: "end",
   Enter: "enter", Escape: "escape", Tab: "tab",
 };
-const SILENT_MS = 10000;
+const SILENT_MS = 10000, SETTLED_MS = 300;
+const LINES_BELOW = 7;
 let heardMs = 0;
+let source, size, settling;
 
 function word(place, text, width, style) {
   const span = document.createElement("span");
@@ -47,10 +49,36 @@ function heard() {
   say("live", false);
 }
 
-const source = new EventSource("/events");
-source.addEventListener("frame", (event) => { draw(JSON.parse(event.data)); heard(); });
-source.addEventListener("alive", heard);
-source.onerror = () => say("NO CONNECTION: what is shown is OLD", true);
+function fitting() {
+  const probe = document.createElement("div");
+  probe.style.width = "100ch";
+  screen_.append(probe);
+  const cell = probe.getBoundingClientRect();
+  probe.remove();
+  const columns = Math.floor(document.body.clientWidth / (cell.width / 100));
+  const lines = Math.floor(window.innerHeight / cell.height) - LINES_BELOW;
+  return `${Math.max(columns, 1)}x${Math.max(lines, 1)}`;
+}
+
+function listen() {
+  size = fitting();
+  source = new EventSource("/events?size=" + size);
+  source.addEventListener("frame", (event) => { draw(JSON.parse(event.data)); heard(); });
+  source.addEventListener("alive", heard);
+  source.onerror = () => say("NO CONNECTION: what is shown is OLD", true);
+}
+
+function listenAnew() {
+  if (fitting() === size) return;
+  source.close();
+  listen();
+}
+
+listen();
+window.addEventListener("resize", () => {
+  clearTimeout(settling);
+  settling = setTimeout(listenAnew, SETTLED_MS);
+});
 setInterval(() => {
   if (performance.now() - heardMs > SILENT_MS) {
     say("NOTHING IS HEARD: what is shown is OLD", true);

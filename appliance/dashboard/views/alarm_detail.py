@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from appliance.dashboard.advice import headline, model_words
+from appliance.dashboard.advice import condition_of, model_words
 from appliance.dashboard.readings import Trust
-from appliance.dashboard.views.alarms import mark, state_word
+from appliance.dashboard.views.alarms import in_units, mark, state_word
 from appliance.dashboard.views.words import Row, title, trail
 from appliance.dashboard.wording import (
     clock_time,
@@ -41,7 +41,7 @@ def alarm_rows(
     if alarm is None:
         quiet = "no alarm stands" if plant.links["hub"].up else "no alarm is known"
         return [title("detail", width), ((fit(f" {quiet}", width), "label"),)]
-    rows = [title(headline(alarm) + mark(alarm), width, "t tag · enter all of it")]
+    rows = [title(condition_of(alarm) + mark(alarm), width, "t tag · enter all of it")]
     rows.extend(_paragraph("WHAT TO DO", _do(alarm), width, "strong"))
     rows.extend(_time_left(alarm, width, now))
     asset = plant.asset(alarm.asset, now)
@@ -128,7 +128,7 @@ def _now(plant: Plant, alarm: Alarm, now: Now) -> str:
     reading = plant.readings.reading(alarm.tag, now.s)
     if reading is None:
         return "the tag is not known here"
-    value = f"{reading.text} {reading.engineering_units}".rstrip()
+    value = in_units(alarm, reading.text, reading.engineering_units)
     limit = "" if alarm.setpoint is None else f", limit {number(alarm.setpoint, 3)}"
     shown = "no value" if reading.trust is Trust.BAD else value
     return f"{shown}{limit}; {reading.why}, {span(reading.age_s)} old"

@@ -73,6 +73,8 @@ def _row(plant: Plant, line: Line, width: int, now: Now) -> Row:
     below = f" +{line.below}" if line.below else ""
     name = fit(alarm.id + mark(alarm), _name_width(width) - 1 - len(below))
     limit = "-" if alarm.setpoint is None else number(alarm.setpoint, 3)
+    if alarm.rule == "score" and alarm.setpoint is None:
+        limit = "1×"  # noqa: RUF001 - times
     row: Row = (
         (fit(alarm.symbol, 2) + " ", alarm.priority if alarm.announced else "label"),
         (fit(state_word(alarm, now), 12) + " ", state_style),
@@ -92,17 +94,25 @@ def _value(plant: Plant, alarm: Alarm, now: Now) -> tuple[str, str]:
     units = alarm.engineering_units
     reading = plant.readings.reading(alarm.tag, now.s)
     if reading is None:
-        value = "-" if alarm.value is None else f"{number(alarm.value)} {units}"
-        return value, "dim"
+        if alarm.value is None:
+            return "-", "dim"
+        return in_units(alarm, number(alarm.value), units), "dim"
     units = reading.engineering_units
     match reading.trust:
         case Trust.GOOD:
-            return f"{reading.text} {units}".rstrip(), ""
+            return in_units(alarm, reading.text, units), ""
         case Trust.UNCERTAIN:
-            return f"~{reading.text} {units}".rstrip(), "notice"
+            return f"~{in_units(alarm, reading.text, units)}", "notice"
         case Trust.BAD:
             return f"×--- {units}".rstrip(), "bad"  # noqa: RUF001 - the sign
-    return f"?{number(alarm.value)} {units}".rstrip(), "stale"
+    return f"?{in_units(alarm, number(alarm.value), units)}", "stale"
+
+
+def in_units(alarm: Alarm, text: str, units: str) -> str:
+    """Return a value with its unit; a model's score is in multiples of its limit."""
+    if alarm.rule == "score":
+        return f"{text}×"  # noqa: RUF001 - times
+    return f"{text} {units}".rstrip()
 
 
 def _name_width(width: int) -> int:

@@ -57,7 +57,8 @@ def head_rows(plant: Plant, asset: Asset, width: int, now: Now) -> list[Row]:
     mode = f"   machine {asset.mode}" if stands else ""
     word = health_word(asset)
     room = min(_HEALTH, cell_len(word))
-    score = f"   score {score_word(asset)} limit"
+    score = score_word(asset)
+    score = f"   score {score}{' limit' if score != '-' else ''}"
     life = f"   life {life_word(asset)}"
     note = ", 8 in 10" if asset.life is not None else ""
     row: Row = (

@@ -43,8 +43,8 @@ def _first(plant: Plant, width: int, now: Now, screen: str, zone: tzinfo | None)
         style = "here" if here else "label"
         if width >= _NAMED:
             words += [
-                (f" {place}", "strong" if here else "label"),
-                (f" {name} ", style),
+                (f" {place} ", "strong" if here else "label"),
+                (name, style),
             ]
         else:
             words += [(f" {place}", "strong"), (short, style)]
@@ -54,10 +54,13 @@ def _first(plant: Plant, width: int, now: Now, screen: str, zone: tzinfo | None)
         counted += [(f"{SYMBOLS[priority]}{count}", style), (" ", "")]
     new: Word = (f"{unseen} new " if unseen else "", "strong")
     time = clock_time(now.utc_ns, zone)[: 8 if width >= _WIDE else 5]
-    used = sum(cell_len(text) for text, _ in (*words, *counted, new)) + len(time) + 1
+    time = f"{time} "
+    used = sum(cell_len(text) for text, _ in (*words, *counted, new)) + 1
+    if used + len(time) > width:  # many are new: they matter more than the hour
+        time = ""
     site = f" {plant.place}" if width >= _NAMED else ""
-    return (*words, (fit(site, max(1, width - used - 1)) + " ", "label"), *counted, new,
-            (f"{time} ", ""))  # fmt: skip
+    room = max(0, width - used - len(time))
+    return (*words, (fit(site, room) + " ", "label"), *counted, new, (time, ""))
 
 
 def _safety(plant: Plant, width: int, now: Now, zone: tzinfo | None) -> Row:

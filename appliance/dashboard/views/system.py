@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from appliance.dashboard.model import Now, Plant
 
+INFERENCE = "inference"
 _NAME = 13
 _FAULTS_SHOWN = 3
 _LEAST_FREE_BYTES = 200_000_000
@@ -33,8 +34,8 @@ def process_rows(plant: Plant, width: int, now: Now) -> list[Row]:
         since = "" if link.since_s is None else f" ({span(now.s - link.since_s)})"
         rows.append(_named(name, text + since, width, "" if link.up else "unknown"))
     told: Mapping[str, Any] = plant.status.get("processes") or {}
-    linked = (plant.status.get("sources") or {}).get("inference") == "connected"
-    rows.append(_inference(told.get("inference"), width, linked=linked))
+    linked = (plant.status.get("sources") or {}).get(INFERENCE) == "connected"
+    rows.append(_inference(told.get(INFERENCE), width, linked=linked))
     rows.append(_sync(told.get("sync"), width))
     scan = plant.guard.scan
     if scan:
@@ -50,6 +51,10 @@ def process_rows(plant: Plant, width: int, now: Now) -> list[Row]:
     for name, state in (plant.status.get("sources") or {}).items():
         age = _group_age(plant, name, now)
         own: Mapping[str, Any] = details.get(name) or {}
+        early = name == INFERENCE and not inference_of(plant).get("models")
+        if early and state != "connected":
+            rows.append(_named(name, "not yet: no model", width, "label"))
+            continue
         well = state in {"connected", "ended"}
         error = "" if well or not own.get("error") else f": {own['error']}"
         text, style = f"{state}{age}{error}", "" if well else "high"
@@ -184,13 +189,15 @@ def _uplink(plant: Plant, width: int, now: Now) -> list[Row]:
         for name in ("pending", "delivered", "declared_gaps", "pending_bytes")
     }
     oldest = [row["oldest_ns"] for row in streams if row.get("oldest_ns")]
-    age = ""
+    waiting = f"{total['pending']} rows, {size(total['pending_bytes'])}"
+    age = []
     if oldest and total["pending"]:
-        age = f", {span((now.utc_ns - min(oldest)) / 1e9)} old"
-    waiting = f"{total['pending']} rows, {size(total['pending_bytes'])}{age}"
+        since = span((now.utc_ns - min(oldest)) / 1e9)
+        age.append(_named("the oldest", f"for {since}", width))
     gaps = total["declared_gaps"]
     return [
         _named("waiting", waiting, width),
+        *age,
         *_road(plant, width, pending=total["pending"]),
         _named("delivered", f"{total['delivered']} rows", width),
         _named("given up", f"{gaps} rows", width, "high" if gaps else ""),

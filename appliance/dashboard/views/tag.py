@@ -83,7 +83,8 @@ def head_rows(plant: Plant, tag: str, width: int, now: Now) -> list[Row]:
         ]
     style = TRUST_STYLE[reading.trust]
     units = plain(reading.engineering_units)
-    value = f"{shown_value(reading, 12).strip()} {units}".rstrip()
+    words = (shown_value(reading, 12).strip(), plain(reading.state), units)
+    value = " ".join(word for word in words if word)
     age = f"   {reading.why}, {span(reading.age_s)} old"
     low, high = reading.range_low, reading.range_high
     known = low is not None and high is not None and math.isfinite(high - low)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from appliance.runtime.tasks import companions
 from sim_plant.network import LinkMode, Relay
 from sim_plant.toxics import Bandwidth, Blackhole, HalfOpen, LimitData, Slicer
+from tests.support.ports import free_port
 from tests.system.ledger import stage
 from tests.system.ledger.faults import Kind, Planned, plan_of
 from tests.system.ledger.lake_files import rows_of
@@ -55,7 +56,7 @@ class History:
     async def run(self) -> Outcome:
         """Live through it."""
         self._set_clock(0)
-        plc, broker_port = stage.plc(self.folder), stage.free_port()
+        plc, broker_port = stage.plc(self.folder), free_port()
         plc_port = (await plc.start())["port"]
         self._children = {
             "broker": stage.broker(self.folder, broker_port),
@@ -65,7 +66,9 @@ class History:
         }
         self.witness = Witness(self.folder / "hub.sock", self.seen)
         try:
-            relay = Relay("127.0.0.1", 0, server_port=broker_port, seed=self._seed)
+            relay = Relay(
+                "127.0.0.1", free_port(), server_port=broker_port, seed=self._seed
+            )
             async with relay as self._relay, companions() as tasks:
                 stage.write_config(
                     self.folder, plc_port=plc_port, broker_port=relay.port

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -117,13 +116,6 @@ class Child:
         self._process.send_signal(how)
         async with asyncio.timeout(WITHIN_S):
             return await asyncio.to_thread(self._process.wait)
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def write_config(folder: Path, *, plc_port: int, broker_port: int) -> None:

@@ -82,6 +82,7 @@ def test_a_plan_follows_from_its_seed_and_twenty_plans_hold_every_fault() -> Non
 
 
 @pytest.mark.system
+@pytest.mark.alone
 def test_a_disk_of_its_own_is_full_when_its_bytes_are_used(tmp_path: Path) -> None:
     with small_disk(tmp_path) as own_disk:
         if not own_disk:
@@ -95,6 +96,7 @@ def test_a_disk_of_its_own_is_full_when_its_bytes_are_used(tmp_path: Path) -> No
 
 @needs_mosquitto
 @pytest.mark.system
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 async def test_twenty_random_histories_lose_double_and_reverse_nothing(
     tmp_path: Path,

@@ -40,21 +40,28 @@ class Room:
         *alarms: AlarmSettings,
         recalled: Mapping[str, Event] | None = None,
         explanation: Mapping[str, Any] | None = None,
+        before: Room | None = None,
     ) -> None:
+        """`before` is the room that was there until a restart: its log is left."""
+        past = [] if before is None else before.log
+        if before is not None:
+            recalled = {str(event.details["id"]): event for event in past}
+        self.start_ns = EPOCH_NS if before is None else before.utc_ns
         self.now_s = 0.0
         self.log: list[Event] = []
         self.engine = AlarmEngine(
             alarms,
             PLACES,
             now_s=0.0,
-            utc_ns=EPOCH_NS,
+            utc_ns=self.start_ns,
             recalled=recalled,
+            lately=past,
             explain=lambda _asset: explanation,
         )
 
     @property
     def utc_ns(self) -> int:
-        return EPOCH_NS + round(self.now_s * S)
+        return self.start_ns + round(self.now_s * S)
 
     def see(
         self, values: dict[str, float], *, quality: Quality = Quality.GOOD

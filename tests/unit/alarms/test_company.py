@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance.alarms.acts import Acknowledge, Shelve, TakeOut, Unshelve
@@ -151,6 +152,105 @@ def test_what_is_not_announced_floods_nobody() -> None:
         room.level(6.0)
         room.level(1.0)
     assert not room.overview()["flood"]
+
+
+# ------------------------------------------------------------------- across a restart
+
+
+def test_a_restart_goes_on_with_what_chatters_and_with_its_count() -> None:
+    old = Room(alarm())
+    for at_s in (0.0, 30.0, 60.0):
+        old.now_s = at_s
+        old.level(6.0)
+        old.level(1.0)
+    old.now_s = 160.0
+    room = Room(alarm(), before=old)
+    assert (room.row()["chattering"], room.row()["count"]) == (True, 3)
+    assert room.overview()["chattering"] == 1
+    assert room.wait(499.0) == []
+    assert room.wait(1.0) == ["calm"]
+    assert not Room(alarm(), before=room).row()["chattering"]
+
+
+def test_the_third_activation_chatters_though_the_first_two_were_before_it() -> None:
+    old = Room(alarm())
+    for at_s in (0.0, 30.0):
+        old.now_s = at_s
+        old.level(6.0)
+        old.level(1.0)
+    room = Room(alarm(), before=old)
+    assert room.level(6.0) == ["active", "chattering"]
+
+
+def test_what_chattered_more_than_a_day_ago_is_calm_at_once() -> None:
+    old = Room(alarm())
+    for _ in range(3):
+        old.level(6.0)
+        old.level(1.0)
+    old.now_s = 90_000.0
+    room = Room(alarm(), before=old)
+    del old.log[:]
+    assert room.wait(0.0) == ["calm"]
+
+
+def flooded() -> Room:
+    """Return a room in a flood: ten were announced, one more, in 200 s."""
+    room = Room(alarm())
+    for place in range(11):
+        room.now_s = 20.0 * place
+        room.level(6.0)
+        room.level(1.0)
+    return room
+
+
+def test_a_flood_goes_on_across_a_restart_and_ends_when_it_would_have() -> None:
+    old = flooded()
+    begun_ns = old.overview()["flood_since_ns"]
+    room = Room(alarm(), before=old)
+    assert room.overview()["flood"]
+    assert room.overview()["flood_since_ns"] == begun_ns
+    assert room.overview()["announced_10min"] == 11
+    room.now_s = 520.0
+    assert "flood_end" not in room.wait(0.0)
+    assert "flood_end" in room.wait(0.1)
+    assert not Room(alarm(), before=room).overview()["flood"]
+
+
+def test_a_flood_that_a_long_standstill_outlasted_is_said_to_be_over() -> None:
+    old = flooded()
+    old.now_s = 3_600.0
+    assert "flood_end" in Room(alarm(), before=old).wait(0.0)
+
+
+def test_what_was_announced_before_a_restart_counts_for_a_flood_after_it() -> None:
+    old = Room(alarm())
+    for place in range(10):
+        old.now_s = 20.0 * place
+        old.level(6.0)
+        old.level(1.0)
+    old.now_s = 200.0
+    assert "flood_begin" in Room(alarm(), before=old).level(6.0)
+
+
+def test_an_event_that_stands_for_several_counts_as_several_after_a_restart() -> None:
+    old = Room(alarm())
+    old.now_s = 100.0
+    old.level(6.0)
+    details = {"coalesced": 3, "coalesced_since_ns": old.utc_ns - 60 * S}
+    (event,) = old.log
+    old.log = [replace(event, details={**event.details, **details})]
+    room = Room(alarm(), before=old)
+    assert room.row()["count"] == 3
+    assert room.overview()["announced_10min"] == 3
+
+
+def test_events_stamped_by_a_clock_that_ran_ahead_count_for_nothing() -> None:
+    old = Room(alarm())
+    old.level(6.0)
+    (event,) = old.log
+    old.log = [replace(event, time_ns=event.time_ns + 3600 * S)]
+    room = Room(alarm(), before=old)
+    assert (room.row()["count"], room.overview()["announced_10min"]) == (0, 0)
 
 
 # -------------------------------------------------------------------- what is on record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,13 +12,8 @@ from hypothesis import strategies as st
 from appliance.alarms.acts import Acknowledge, Shelve, Unshelve
 from appliance.alarms.engine import AlarmEngine
 from appliance.alarms.lifecycle import NotPossibleError
-from appliance.alarms.metrics import (
-    Metrics,
-    flood_time_pct,
-    most_within,
-    periods_over_pct,
-    recomputed,
-)
+from appliance.alarms.metrics import Metrics, recomputed
+from appliance.alarms.rates import flood_time_pct, most_within, periods_over_pct
 from appliance.alarms.watch import Place
 from appliance.config import AlarmSettings
 from appliance.domain.batch import batch_of
@@ -135,9 +131,11 @@ def test_the_split_by_priority_and_the_most_frequent() -> None:
 
 
 def test_floods_by_hand() -> None:
-    eleven = [START_NS + n * _S for n in range(11)]
+    eleven = np.array([START_NS + n * _S for n in range(11)])
+    none = np.array([], dtype=np.int64)
     assert most_within(eleven) == 11
-    assert most_within([0, 600 * _S, 1201 * _S]) == 2
+    assert most_within(np.array([0, 600 * _S, 1201 * _S])) == 2
+    assert most_within(none) == 0
     hour_ns = START_NS + 60 * _MIN_NS
     assert periods_over_pct(eleven, START_NS, hour_ns) == pytest.approx(
         100 / 6, abs=1e-3
@@ -147,7 +145,33 @@ def test_floods_by_hand() -> None:
         596 / 36, abs=1e-3
     )
     assert flood_time_pct(eleven, START_NS, START_NS + 20 * _S) == pytest.approx(50.0)
-    assert flood_time_pct([], START_NS, START_NS) == 0.0
+    assert flood_time_pct(none, START_NS, START_NS) == 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps_s=st.lists(st.sampled_from([0, 1, 30, 60, 100, 599, 600]), max_size=80),
+    passed_s=st.integers(0, 9000),
+)
+def test_time_in_flood_is_what_a_person_would_count(
+    steps_s: list[int], passed_s: int
+) -> None:
+    times_s = np.cumsum(np.array(steps_s, dtype=np.int64))
+    turns = sorted([(t, 1) for t in times_s] + [(t + 600, -1) for t in times_s])
+    count, since_s, flooded_s = 0, -1, 0
+    for at_s, by in turns:
+        if at_s > passed_s:
+            break
+        count += by
+        if since_s < 0 and count > 10:
+            since_s = at_s
+        elif since_s >= 0 and count < 5:
+            flooded_s, since_s = flooded_s + at_s - since_s, -1
+    if since_s >= 0:
+        flooded_s += passed_s - since_s
+    expected = 100 * flooded_s / passed_s if passed_s else 0.0
+    told = flood_time_pct(times_s * _S, 0, passed_s * _S)
+    assert told == pytest.approx(expected, abs=1e-3)
 
 
 ACTS: tuple[Act, ...] = (Acknowledge(), Shelve(50.0), Shelve(90.0, True), Unshelve())

@@ -114,6 +114,8 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None) 
 def test_one_thing_at_a_time(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="one of"):
         dashboard.run(asked(tmp_path, "--serve", "--record", str(tmp_path / "x")))
+    with pytest.raises(CommandError, match="--no-token goes with --serve"):
+        dashboard.run(asked(tmp_path, "--no-token"))
 
 
 def test_served_it_needs_no_terminal_and_is_read_only(
@@ -121,21 +123,25 @@ def test_served_it_needs_no_terminal_and_is_read_only(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    served: list[tuple[Dashboard, int]] = []
+    served: list[tuple[Dashboard, int, str]] = []
 
-    async def serve(app: Dashboard, *, port: int, clock: object, said: Any) -> None:  # noqa: ANN401 - print
-        del clock
-        served.append((app, port))
+    async def serve(app: Dashboard, *, port: int, said: Any, **more: Any) -> None:  # noqa: ANN401 - print
+        served.append((app, port, more["token"]))
         said("http://127.0.0.1:9/")
         await asyncio.sleep(0)
 
     monkeypatch.setattr("appliance.dashboard.serve.serve", serve)
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
     assert dashboard.run(asked(tmp_path, "--serve", "--port", "9")) == EXIT_WELL
-    ((app, port),) = served
+    assert "127.0.0.1:9" in capsys.readouterr().out
+    assert dashboard.run(asked(tmp_path, "--serve")) == EXIT_WELL
+    assert dashboard.run(asked(tmp_path, "--serve", "--no-token")) == EXIT_WELL
+    (app, port, token), (_, _, another), (_, _, waived) = served
     assert app.read_only
     assert port == 9
-    assert "127.0.0.1:9" in capsys.readouterr().out
+    assert len(token) >= 32
+    assert token != another
+    assert waived == ""
 
 
 def test_a_port_that_is_taken_is_named(

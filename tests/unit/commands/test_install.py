@@ -230,6 +230,12 @@ def test_the_template_and_all_its_examples_are_valid() -> None:
     assert config.roles.operator
 
 
+def test_inference_has_a_folder_for_what_it_remembers(root: Path) -> None:
+    install(root)
+    (root / "var/lib/wheeltapper-inference/P-101.memory").touch()
+    assert (root / "var/lib/wheeltapper/inference/P-101.memory").is_file()
+
+
 def test_the_models_are_where_every_process_looks(root: Path) -> None:
     install(root)
     (root / "var/lib/wheeltapper-models/P-101").mkdir()

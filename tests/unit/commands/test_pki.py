@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from appliance.cli import main
 from appliance.runtime.clock import SystemClock
+from appliance.runtime.pki.application import host_uri
 from appliance.runtime.pki.certificate import parse_certificates
 from appliance.runtime.pki.folder import PkiFolder
 from tests.unit.runtime.certificates import make
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     Pki = Callable[..., tuple[int, str]]
 
-URI = "urn:wheeltapper:gateway"
+URI = host_uri(socket.gethostname())
 
 
 @pytest.fixture

@@ -39,13 +39,6 @@ def test_an_error_behind_the_scenes_gives_the_terminal_back(
     assert capfd.readouterr().out == "after\n"
 
 
-@pytest.mark.system
-async def test_the_dashboard_without_a_terminal_ends_and_so_does_the_show(
-    tmp_path: Path,
-) -> None:
-    assert await theatre.watch(tmp_path, tmp_path / "log") != 0
-
-
 def test_there_is_an_audience_only_before_a_whole_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

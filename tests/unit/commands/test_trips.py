@@ -10,42 +10,16 @@ import pytest
 
 from appliance.cli import main
 from appliance.safety import logic
+from tests.support.matrix import ONE_BY_ONE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-CONFIG = """\
-config_version = 1
-[site]
-id = "plant-7"
-gateway = "gw-1"
-[safety]
-[[safety.sources]]
-name = "plc"
-connector = "modbus"
-host = "127.0.0.1"
-tags = [{ id = "P-101/vibration", table = "input", address = 4 }]
-points = [{ name = "permit", table = "coil", address = 0 }]
-[[safety.initiators]]
-id = "high vibration"
-channels = ["P-101/vibration"]
-setpoint = 7.0
-cause = "Bearing damage"
-consequence = "Seizure"
-action = "Inspect the bearing"
-[[safety.elements]]
-id = "motor"
-output = "plc"
-point = "permit"
-[safety.matrix]
-"high vibration" = ["motor"]
-"""
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "plant.toml"
-    path.write_text(CONFIG)
+    path.write_text(ONE_BY_ONE)
     return path
 
 
@@ -65,7 +39,9 @@ def test_the_lock_is_written_compared_and_accepted(
     assert trips("prove", config, "--lock", lock) == 0
     before = lock.read_text()
     assert trips("prove", config, "--lock", lock) == 0
-    config.write_text(CONFIG.replace("setpoint = 7.0", "setpoint = 7.0\ndeadband = 1"))
+    config.write_text(
+        ONE_BY_ONE.replace("setpoint = 7.1", "setpoint = 7.1\ndeadband = 1")
+    )
     assert trips("prove", config, "--lock", lock) == 1
     out = capsys.readouterr().out
     assert "-  states" in out
@@ -87,7 +63,7 @@ def test_too_many_states_are_not_proven(
 def test_an_empty_matrix_is_said_to_be_empty(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config.write_text(CONFIG[: CONFIG.index("[safety]")])
+    config.write_text(ONE_BY_ONE.partition("[safety]")[0])
     assert trips("prove", config) == 0
     assert "nothing to prove" in capsys.readouterr().out
 
@@ -137,7 +113,7 @@ def test_a_script_is_played_from_a_file_or_from_standard_input(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     script = tmp_path / "script.txt"
-    script.write_text("+0.2 P-101/vibration=9\nreset\n")
+    script.write_text("+0.2 P-101/DE/vibration_rms=9\nreset\n")
     assert trips("simulate", config, script) == 0
     out = capsys.readouterr().out
     assert "motor: STOP, first-out high vibration" in out

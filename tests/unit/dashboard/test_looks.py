@@ -27,6 +27,7 @@ from appliance.domain.health import (
 )
 from appliance.domain.sample import Quality
 from appliance.updates import journal
+from appliance.wire.messages import Hello, TagEntry
 from tests.unit.dashboard.conftest import DESCRIPTION, START_NS, alarm_row, at, batch
 
 if TYPE_CHECKING:
@@ -73,6 +74,14 @@ def shown(plant: Plant, width: int = 100, name: str = VIBRATION) -> str:
     rows = tag.head_rows(plant, name, width, at(0))
     rows += tag.chart_rows(plant, name, seen, (width, 14), now=at(0), zone=UTC)
     return text_of(rows)
+
+
+def test_a_value_that_has_a_word_shows_it_beside_the_number() -> None:
+    plant = Plant()
+    tags = (TagEntry(99, "P-101/mode", states=((0, "local"), (2, "remote"))),)
+    plant.take_hello("hub", Hello(1, "hub", "e", tags), at(0))
+    plant.take_batch(batch({"P-101/mode": 2.0}), at(0))
+    assert "2.000 remote  " in shown(plant, name="P-101/mode")
 
 
 def past(values: list[float | None], name: str = VIBRATION) -> Any:  # noqa: ANN401 - a history

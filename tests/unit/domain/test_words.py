@@ -84,6 +84,12 @@ def test_a_name_is_refused_or_returned_as_it_is(name: str) -> None:
 def test_a_range_has_a_span_and_no_range_is_infinite() -> None:
     assert Tag(FLOW, "m3/h", 0.0, 120.0).span == 120.0
     assert math.isinf(Tag(FLOW).span)
+
+
+def test_a_value_has_a_word_where_the_tag_has_one_for_it() -> None:
+    mode = Tag(FLOW, states=((0, "local"), (2, "remote")))
+    found = [mode.state_of(value) for value in (0.0, 2.0, 1.0, 1.5, math.nan)]
+    assert found == ["local", "remote", "", "", ""]
     assert Asset("P-101", "pump").tags == ()
 
 

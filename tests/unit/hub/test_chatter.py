@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.domain.event import Event, EventKind
 from appliance.hub import chatter as chatter_module
 from appliance.hub.chatter import COALESCED, TOLD_AT_ONCE, Chatter
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def alarm(name: str, time_ns: int = 0, subject: str = "a:high") -> Event:
@@ -45,6 +41,7 @@ def test_beyond_ten_a_minute_one_event_counts_the_others() -> None:
     assert one.details == {"id": "a:high", "coalesced": 20, "coalesced_since_ns": 10}
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_month_of_chattering_is_some_hundred_rows_for_each_word() -> None:
     chatter = Chatter()
     rows = told = 0

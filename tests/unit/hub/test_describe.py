@@ -7,7 +7,7 @@ from importlib.resources import files
 from string import Template
 
 from appliance.config import Config, SiteSettings, check_text
-from appliance.config.model import AssetSettings
+from appliance.config.assets import AssetSettings
 from appliance.config.safety import InitiatorSettings
 from appliance.hub.describe import describe
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.domain.event import Event
+    from appliance.domain.ports import Clock
 
 FLOW, BURST = parse_tag_id("P-101/flow"), parse_tag_id("P-101/DE/acceleration")
 
@@ -122,16 +123,35 @@ def test_requested_samples_are_those_that_are_stored(buffer: Path) -> None:
     assert np.abs(found - np.sin(np.arange(9000) / 3)).max() < 1e-5
 
 
+class DayClock(SystemClock):
+    """Noon of a day that the test chooses."""
+
+    def __init__(self) -> None:
+        self.day = 20_000
+
+    def utc_ns(self) -> int:
+        return (2 * self.day + 1) * 43_200_000_000_000
+
+
+def requests_of(
+    buffer: Path, outbox: Outbox, events: list[Event], clock: Clock, **told: object
+) -> Requests:
+    settings = UplinkSettings.model_validate({"host": "broker.example", **told})
+    return Requests(buffer, outbox, settings, hear=events.append, clock=clock)
+
+
+async def answer_of(requests: Requests, asker: str = "command") -> dict[str, int]:
+    args = {"tag": FLOW, "from_ns": 0, "to_ns": 10_000}
+    answer: dict[str, int] = await requests.take(args, Asker(asker))  # type: ignore[arg-type] # what it uses
+    return answer
+
+
 async def ask(
     buffer: Path, outbox: Outbox, asker: str = "command", **told: object
 ) -> dict[str, int]:
     events: list[Event] = []
-    settings = UplinkSettings.model_validate({"host": "broker.example", **told})
-    requests = Requests(
-        buffer, outbox, settings, hear=events.append, clock=SystemClock()
-    )
-    args = {"tag": FLOW, "from_ns": 0, "to_ns": 10_000}
-    answer: dict[str, int] = await requests.take(args, Asker(asker))  # type: ignore[arg-type] # what it uses
+    requests = requests_of(buffer, outbox, events, SystemClock(), **told)
+    answer = await answer_of(requests, asker)
     assert [event.name for event in events] == ["raw_requested"]
     return answer
 
@@ -159,6 +179,25 @@ async def test_raw_data_stays_when_policy_or_budget_say_so(
     with pytest.raises(RefusedError, match=why):
         await ask(buffer, outbox, asker, **told)
     assert outbox.rows == []
+
+
+async def test_a_restart_gives_nothing_of_the_days_budget_back(buffer: Path) -> None:
+    clock = DayClock()
+    events: list[Event] = []
+    budget = {"raw_bytes_per_day": (await ask(buffer, Outbox()))["bytes"] * 3 // 2}
+    before = requests_of(buffer, Outbox(), events, clock, **budget)
+    await answer_of(before)
+    async with open_store(buffer, StorageSettings(), clock) as store:
+        await store.append_event(events[0])
+    after = requests_of(buffer, Outbox(), events, clock, **budget)
+    for requests in (before, after):
+        with pytest.raises(RefusedError, match="left of today's"):
+            await answer_of(requests)
+    clock.day += 1
+    await answer_of(after)
+    clock.day -= 1  # a clock that is set back finds the day as it was
+    with pytest.raises(RefusedError, match="left of today's"):
+        await answer_of(after)
 
 
 def test_a_tag_that_is_not_known_is_refused(buffer: Path) -> None:

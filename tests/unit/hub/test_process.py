@@ -231,6 +231,7 @@ async def test_an_alarm_is_acknowledged_by_a_person_and_stays_so_after_a_restart
         row = (await link.request("alarms.list"))[0]
         assert (row["state"], row["acknowledged"]) == ("shelved", True)
         assert row["action"] == "close the valve"
+        assert row["count"] == 1, "its activation before the restart"
         await link.request("alarms.unshelve", alarm=alarm)
         row = (await link.request("alarms.list"))[0]
         assert row["state"] in {"active_unack", "active_ack"}

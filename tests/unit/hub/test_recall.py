@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from appliance.hub.recall import Recalled
 
     Remember = Callable[..., Awaitable[Recalled]]
+
+
+NOW_NS = 86_400_000_000_000
 
 
 def event(kind: EventKind, name: str, **details: str | int) -> Event:
@@ -39,7 +43,7 @@ def remember(tmp_path: Path) -> Remember:
                 await store.append_gap(gap)
             for each in events:
                 await store.append_event(each)
-            return recall(path)
+            return recall(path, utc_ns=NOW_NS)
 
     return do
 
@@ -113,3 +117,17 @@ async def test_a_kill_costs_the_cloud_the_roll_up_that_was_being_made(
     (gap,) = found.gaps_of_summaries(60.0)
     assert (gap.what, gap.count) == ("summary period", -1)
     assert (gap.from_ns, gap.to_ns) == (120_000_000_000, 125_000_000_000)
+
+
+async def test_of_the_alarms_the_last_day_is_read_and_no_more_than_some_thousands(
+    remember: Remember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(time_ns: int, name: str, kind: EventKind = EventKind.ALARM) -> Event:
+        return replace(event(kind, name, id="a:high"), time_ns=time_ns)
+
+    told = [at(-1, "too old"), at(1, "one"), at(2, "other", EventKind.TRIP)]
+    told += [at(4, "three"), at(3, "two")]
+    found = await remember(told)
+    assert [each.name for each in found.lately] == ["one", "two", "three"]
+    monkeypatch.setattr("appliance.hub.recall.LATELY_MAX", 2)
+    assert [each.name for each in (await remember([])).lately] == ["two", "three"]

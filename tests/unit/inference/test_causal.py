@@ -22,15 +22,13 @@ from appliance.inference.causal import (
 from appliance.inference.detector import BundleDetector
 from appliance.inference.window import Windows
 from models.bundle import write_bundle
-from models.features import AssetModel, feature_vector
+from models.features import AssetModel, FeatureTable, feature_vector
 from models.train.learn import learn
 from models.train.settings import parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    from models.features import FeatureTable
 
     Train = Callable[[FeatureTable, Mapping[str, Any]], Path]
 
@@ -169,3 +167,34 @@ def test_the_sampling_period_is_the_usual_distance_of_rows() -> None:
     with pytest.raises(SheetError, match="same time"):
         sampling_period_s(np.zeros(4, np.int64))
     assert math.isclose(sampling_period_s(np.array([0, S // 2])), 0.5)
+
+
+def test_a_value_that_swings_otherwise_counts_where_swings_are_scored(
+    train: Train,
+) -> None:
+    learned, rows = 900, 1100
+    values = values_of(rows)
+    values[FAULT, 1] += 8.0  # it was none: all levels and spreads are usual
+    slow = np.sqrt(2.0) * np.sin(2.0 * np.pi * np.arange(150) / 40.0)[:, np.newaxis]
+    values[rows - 150 :] = [1480.0, 60.0, 6.0] + slow * [4.0, 1.0, 0.1]
+    highest = []
+    for features in ((), ("crossing_hz",)):
+        settings = CausalSettings(features=features)
+        found = learn_and_judge(
+            sheet_of(values), train_rows=learned, train=train, settings=settings
+        )
+        highest.append(float(np.nanmax(found.score[-100:])))
+    assert highest[1] > 2.0 * highest[0]
+
+
+def test_swings_that_are_only_measured_are_not_scored(train: Train) -> None:
+    rows = 60
+    rng = np.random.default_rng(0)
+    names = ("P/a:mean", "P/a:std", "P/a:last", "P/a:crossing_hz")
+    values = rng.normal(size=(rows, 4)) + 10.0
+    values[::2, 3] = np.nan
+    time_ns = START_NS + S * np.arange(rows)
+    table = FeatureTable(names, time_ns, values, np.ones(values.shape))
+    told = {"asset": "P", "window_s": 1.0, "hop_s": 1.0, "tags": [{"id": "P/a"}]}
+    detector = BundleDetector.load(train(table, told))
+    assert detector.features == names[:3]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from appliance.inference.adwin import BUCKETS_PER_SIZE, Adwin
 from appliance.inference.detector import Verdict
-from appliance.inference.drift import BLOCK_S, DELTA, FEWEST, MEMORY, DriftWatch
+from appliance.inference.drift import BLOCK_S, FEWEST, MEMORY, DriftWatch
 from appliance.inference.kolmogorov import independent, ks_chance, ks_distance
+from appliance.inference.level import DELTA
 from models.features import FeatureVector
 
 if TYPE_CHECKING:
@@ -117,6 +118,24 @@ def test_a_score_that_rose_within_its_limit_is_drift() -> None:
     assert watch.drift.score == pytest.approx(0.8, abs=0.02)
     assert watch.drift.since_ns / 1e9 / BLOCK_S == pytest.approx(2 * DAY, abs=2)
     assert "80% of its limit" in watch.drift.sentence
+
+
+def test_a_watch_that_was_killed_goes_on_as_if_it_had_not_been() -> None:
+    rng = np.random.default_rng(1)
+    reference = {"running": wandering(rng, 48, 0.5)}
+    whole = DriftWatch(NAMES, reference, model="v1")
+    rows = wandering(rng, 4 * DAY, 0.5)
+    rows[DAY:, 3] += 3.0
+    cut = 2 * DAY + 11
+    see(whole, rows[:cut])
+    again = DriftWatch(NAMES, reference, model="v1")
+    again.recall(whole.memory())
+    assert again.drift == whole.drift
+    for watch in (whole, again):
+        see(watch, rows[cut:], first=cut, score=0.9)
+    assert again.drift == whole.drift
+    assert again.drift is not None
+    assert again.memory() == whole.memory()
 
 
 def test_a_score_that_falls_is_none() -> None:

@@ -7,9 +7,7 @@ from appliance.inference.episodes import (
     Episode,
     EpisodeMemory,
     fingerprint_of,
-    read_episodes,
     similarity,
-    write_episodes,
 )
 
 BEARING = {"vibration_z": 40.0, "kurtosis_z": 25.0, "temperature_z": 6.0}
@@ -68,14 +66,3 @@ def test_an_episode_without_a_deviation_is_not_worth_remembering() -> None:
     memory = EpisodeMemory()
     memory.add(Episode(1, 2, {}))
     assert memory.episodes == ()
-
-
-def test_episodes_come_back_from_a_file_as_they_were() -> None:
-    episodes = (Episode(10, 20, fingerprint_of(BEARING), "bearing replaced"),)
-    assert read_episodes(write_episodes(episodes)) == episodes
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b'[{"since_ns":"x"}]', b"\xff"])
-def test_what_is_no_list_of_episodes_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"\S"):
-        read_episodes(content)

@@ -62,6 +62,7 @@ class Model:
     mode_map: ModeMap = field(default_factory=ModeMap.single)
     sensors: Sensors = field(default_factory=Sensors)
     features: tuple[str, ...] = ()
+    change_limits: dict[str, float | None] = field(default_factory=dict)
 
     def reference(self) -> dict[str, NDArray[np.float64]]:
         return {}

@@ -17,12 +17,18 @@ from appliance.domain.batch import Batch, bad_batch, batch_of
 from appliance.domain.health import derived_group, derived_tags, explanation_of
 from appliance.domain.sample import Quality
 from appliance.domain.tag import TagId
+from appliance.inference import memory
 from appliance.inference.asset import asset_model
+from appliance.inference.derived import STATUS_BAD_NO_DATA
 from appliance.inference.detector import BundleDetector
 from appliance.inference.drift import Drift
-from appliance.inference.judge import STATUS_BAD_NO_DATA, AssetJudge
-from appliance.inference.process import run
+from appliance.inference.drift_memory import ShiftMemory
+from appliance.inference.judge import AssetJudge
+from appliance.inference.memory import Keeper, read_memory, write_memory
+from appliance.inference.moves import Change, Move
+from appliance.inference.process import Models, Session, run
 from appliance.inference.window import Windows
+from appliance.link.client import connect
 from appliance.link.roles import Role
 from appliance.link.server import LinkServer
 from appliance.runtime.files import replace_link
@@ -279,6 +285,76 @@ def test_drift_is_advice_until_a_new_model_is_due_anyway(judge: AssetJudge) -> N
     assert [each["key"] for each in judge.diagnostics] == ["baseline P-101"]
 
 
+def test_a_judge_that_was_killed_goes_on_from_its_memory(
+    judge: AssetJudge, models: Path
+) -> None:
+    begun_ns = START_NS + 20 * S
+    told(judge, [plant(t) for t in times(20)])
+    told(judge, [plant(t, flow=90.0) for t in times(12, start_ns=begun_ns)])
+    known = judge.memory()
+    assert known is not None
+    assert known.standing is not None
+    detector = BundleDetector.load(models / "P-101" / "v1")
+    again = AssetJudge(CONFIG, CONFIG.assets[0], NUMBERS)
+    again.use(detector, known)
+    assert again.memory() == known
+    high = [plant(t, flow=90.0) for t in times(8, start_ns=begun_ns + 12 * S)]
+    found = explanation_of(str(texts_of(told(again, high), "explanation")[-1]))
+    assert found is not None
+    assert found.since_ns == known.standing.since_ns
+    told(again, [plant(t) for t in times(8, start_ns=begun_ns + 20 * S)])
+    again.maintained(begun_ns + 60 * S, "seal replaced")
+    later = again.memory()
+    assert later is not None
+    assert later.standing is None
+    (episode,) = later.episodes
+    assert episode.since_ns == known.standing.since_ns
+    assert episode.outcome == "seal replaced"
+    once_more = AssetJudge(CONFIG, CONFIG.assets[0], NUMBERS)
+    once_more.use(detector, later)
+    once_more.maintained(begun_ns + 60 * S, "told again by the hub")
+    assert once_more.memory() == later
+
+
+def test_how_a_value_swings_is_part_of_an_episode_where_it_is_asked_for(
+    models: Path,
+) -> None:
+    config, problems = check_text(
+        TOML.replace("on_delay_s = 2.0", 'on_delay_s = 2.0, features = ["centroid_hz"]')
+    )
+    assert config is not None, problems
+    judge = AssetJudge(config, config.assets[0], NUMBERS)
+    judge.use(BundleDetector.load(models / "P-101" / "v1"))
+    told(judge, [plant(t) for t in times(30)])
+    begun_ns = START_NS + 30 * S
+    swinging = [
+        plant(t, flow=90.0 + 12.0 * (place % 2))
+        for place, t in enumerate(times(12, start_ns=begun_ns))
+    ]
+    told(judge, swinging)
+    known = judge.memory()
+    assert known is not None
+    assert known.standing is not None
+    assert known.standing.fingerprint["P-101/flow:centroid_hz_z"] > 0.0
+
+
+def test_without_a_model_nothing_is_worth_remembering() -> None:
+    assert AssetJudge(CONFIG, CONFIG.assets[0], NUMBERS).memory() is None
+
+
+def test_a_running_machine_that_changes_is_announced(judge: AssetJudge) -> None:
+    assert judge._moves is not None
+    judge._moves._limits = {"running": 3.0}  # so short a training learns none
+    told(judge, [plant(t) for t in times(80)])
+    assert not judge.changes
+    start_ns = START_NS + 80 * S
+    told(judge, [plant(t, flow=80.0) for t in times(20, start_ns=start_ns)])
+    (change,) = judge.changes
+    assert change.mode == "running"
+    assert change.moves[0].tag == FLOW
+    assert change.moves[0].after > change.moves[0].before + 5.0
+
+
 def test_the_same_maintenance_counts_once(judge: AssetJudge) -> None:
     judge.maintained(START_NS - S)
     high = [plant(t, flow=90.0) for t in times(20)]
@@ -337,6 +413,8 @@ class FakeHub:
     derived: list[Batch] = field(default_factory=list)
     status: dict[str, Any] = field(default_factory=dict)
     upkeep: dict[str, Any] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    takes_changes: bool = True
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[FakeHub]:
@@ -347,6 +425,8 @@ class FakeHub:
         server.on_batch = self._take
         server.operation("process.status", self._status)
         server.operation("asset.upkeep", self._upkeep)
+        if self.takes_changes:
+            server.operation("asset.changed", self._changed)
         self.server = server
         async with alongside(server.serve(), name="test.hub"):
             await server.wait_ready()
@@ -357,6 +437,9 @@ class FakeHub:
 
     async def _status(self, args: Mapping[str, Any], _peer: Peer) -> None:
         self.status = dict(args["status"])
+
+    async def _changed(self, args: Mapping[str, Any], _peer: Peer) -> None:
+        self.changes.append(dict(args))
 
     async def _upkeep(self, _args: Mapping[str, Any], _peer: Peer) -> dict[str, Any]:
         return self.upkeep
@@ -511,3 +594,65 @@ async def test_batches_that_were_lost_are_counted(tmp_path: Path, state: Path) -
         for outlet in hub.server._event_outlets:
             outlet.put_first(Lost(1, 2, 7))  # type: ignore[arg-type] # as a queue would
         await hub.run_plant(lambda: hub.status["batches_lost"] == 7)
+
+
+async def test_what_was_known_is_kept_at_the_end_and_taken_up_at_the_start(
+    tmp_path: Path, state: Path
+) -> None:
+    activate(state, "v1")
+    hub = FakeHub(tmp_path / "hub.sock", RacingClock())
+    async with inference(state, hub), hub.serving():
+        await hub.run_plant(lambda: len(hub.derived) > 3)
+    file = state / "inference" / "P-101.memory"
+    known = read_memory(file.read_bytes(), "P-101")
+    assert known.drift is not None
+    assert known.drift.model == "v1"
+    shift = ShiftMemory("running", known.drift.features[0], 60, START_NS, 0.9)
+    drifted = msgspec.structs.replace(known.drift, shifts=(shift,))
+    known = msgspec.structs.replace(known, drift=drifted)
+    file.write_bytes(write_memory(known))
+    hub.status = {}
+    async with inference(state, hub), hub.serving():
+        await hub.run_plant(lambda: "P-101" in hub.status.get("drift", {}))
+    assert hub.status["drift_since_ns"] == {"P-101": START_NS}
+
+
+async def test_a_kill_loses_no_more_than_was_seen_since_the_last_writing(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "KEEP_EACH_S", 2.0)
+    activate(state, "v1")
+    hub = FakeHub(tmp_path / "hub.sock", RacingClock())
+    file = state / "inference" / "P-101.memory"
+    async with inference(state, hub), hub.serving():
+        await hub.run_plant(file.exists)
+        first = file.read_bytes()
+        await hub.run_plant(lambda: file.read_bytes() != first)
+        left_behind = file.read_bytes()  # what a kill would leave now
+    known = read_memory(left_behind, "P-101")
+    assert known.drift is not None
+    assert known.drift.score.count > 0
+    assert known != read_memory(first, "P-101")
+
+
+@pytest.mark.parametrize("takes_changes", [True, False])
+async def test_the_hub_is_told_of_a_change_whether_it_takes_it_or_not(
+    tmp_path: Path, models: Path, takes_changes: bool
+) -> None:
+    hub = FakeHub(tmp_path / "hub.sock", RacingClock(), takes_changes=takes_changes)
+    judge = AssetJudge(CONFIG, CONFIG.assets[0], NUMBERS)
+    move = Move(FLOW, 50.0, 80.0, "m3/h")
+    judge.changes.append(Change(START_NS, "running", (move,)))
+    keeper = Keeper(tmp_path / "inference", hub.clock)
+    async with (
+        hub.serving(),
+        connect(hub.path, process="inference", subscribe=()) as link,
+    ):
+        session = Session(
+            {"P-101": judge}, link, Models(models), keeper, clock=hub.clock
+        )
+        await session._tell_changes("P-101", judge)
+    assert not judge.changes
+    assert [each["sentence"] for each in hub.changes] == (
+        ["P-101/flow from 50 to 80 m3/h"] if takes_changes else []
+    )

@@ -8,9 +8,9 @@ import pytest
 from appliance.domain.batch import batch_of
 from appliance.domain.tag import Tag, TagId
 from appliance.inference import rolling
-from appliance.inference.rolling import Span, rolled
+from appliance.inference.rolling import Span, rolled, rolled_swings
 from appliance.inference.window import Windows
-from models.features import AssetModel, feature_vector
+from models.features import AssetModel, feature_names, feature_vector
 from models.features.steps import STATISTICS
 
 S = 1_000_000_000
@@ -29,13 +29,18 @@ def values_of(rows: int) -> np.ndarray:
 
 
 def live(
-    time_ns: np.ndarray, values: np.ndarray, span: Span
+    time_ns: np.ndarray,
+    values: np.ndarray,
+    span: Span,
+    rhythms: tuple[str, ...] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """What windows say that are fed row by row; a row is judged one period later."""
     tags = tuple(Tag(name) for name in NAMES)
-    model = AssetModel("P", tags, span.window_s, span.period_s, span.hold_s)
+    model = AssetModel(
+        "P", tags, span.window_s, span.period_s, span.hold_s, rhythms=rhythms
+    )
     windows = Windows(model, {tag: i for i, tag in enumerate(NAMES)})
-    shape = (len(time_ns), len(NAMES) * len(STATISTICS))
+    shape = (len(time_ns), len(feature_names(model)))
     found, coverage = np.full(shape, np.nan), np.zeros((len(time_ns), len(NAMES)))
     for i, at_ns in enumerate(time_ns.tolist()):
         told = np.flatnonzero(np.isfinite(values[i])).tolist()
@@ -65,6 +70,18 @@ def test_the_live_path_and_all_at_once_agree(
     known = np.where(seen, found.values, np.nan)
     np.testing.assert_allclose(known, wanted, rtol=1e-9, atol=1e-9)
     assert np.isfinite(wanted).mean() > 0.7
+
+
+def test_the_swings_of_the_live_path_and_all_at_once_agree() -> None:
+    span = Span(window_s=30.0, period_s=1.0, hold_s=6.0)
+    values = values_of(240)
+    values[180:185, 2] = 3.0
+    time_ns = START_NS + S * (np.arange(240) + np.arange(240) // 90)
+    chosen = ("centroid_hz", "crossing_hz", "dominant_hz")
+    found = rolled_swings(time_ns, values, span, chosen)
+    wanted = live(time_ns, values, span, chosen)[0][:, -found.shape[1] :]
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+    assert 0.5 < np.isfinite(wanted).mean() < 0.95
 
 
 def test_a_row_knows_no_later_row() -> None:

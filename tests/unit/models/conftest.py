@@ -39,7 +39,7 @@ class MakeTable(Protocol):
     ) -> FeatureTable: ...
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_table() -> MakeTable:
     def make(rows: int, *, seed: int = 0, overlap_rows: int = 4) -> FeatureTable:
         """Neighbouring rows share noise as windows do; each has its own burst."""
@@ -59,7 +59,7 @@ def make_table() -> MakeTable:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> TrainingSettings:
     return TrainingSettings(
         asset="P-1",
@@ -76,6 +76,6 @@ def settings() -> TrainingSettings:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bundle(make_table: MakeTable, settings: TrainingSettings) -> Bundle:
     return learn(make_table(25), settings)

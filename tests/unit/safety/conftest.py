@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.matrix import ONE_BY_ONE
 from tests.unit.safety.bench import (
     FakeClock,
     FakePlant,
@@ -17,8 +18,6 @@ from tests.unit.safety.bench import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.unit.safety.bench import MakeBench, MakeElement, MakeRow, MakeSample
 
 
@@ -53,40 +52,17 @@ def plant() -> FakePlant:
 
 
 @pytest.fixture
-def well() -> str:
-    """A whole configuration with one initiator and one element."""
-    return """\
-config_version = 1
-[site]
-id = "plant-7"
-gateway = "gw-1"
-[safety]
-[[safety.sources]]
-name = "plc"
-connector = "modbus"
-host = "127.0.0.1"
-tags = [{ id = "P-101/DE/vibration_rms", table = "input", address = 4 }]
-points = [{ name = "permit", table = "coil", address = 0 }]
-[[safety.initiators]]
-id = "high vibration"
-channels = ["P-101/DE/vibration_rms"]
-setpoint = 7.1
-cause = "Bearing damage"
-consequence = "Seizure"
-action = "Inspect the bearing"
-[[safety.elements]]
-id = "motor"
-output = "plc"
-point = "permit"
-[safety.matrix]
-"high vibration" = ["motor"]
-"""
+def on_the_plant(monkeypatch: pytest.MonkeyPatch, plant: FakePlant) -> None:
+    """Let the process find the plant in memory behind every connector."""
+    card = SimpleNamespace(
+        reader=lambda _settings, _clock: plant, output=lambda _settings, _clock: plant
+    )
+    process = "appliance.safety.process"
+    monkeypatch.setattr(f"{process}.load_connector", lambda _name: card)
+    monkeypatch.setattr(f"{process}.settle_heap", lambda: None)
 
 
 @pytest.fixture
-def untraced() -> Iterator[None]:
-    """Not measured: long walks through lines that short ones have gone through."""
-    tracing = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(tracing)
+def well() -> str:
+    """A whole configuration with one initiator and one element."""
+    return ONE_BY_ONE

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from appliance.safety.journal import Entry, Journal, encode
@@ -196,6 +197,100 @@ async def test_a_record_of_another_version_is_passed_over(
     async with running(tmp_path / "j", clock) as journal:
         assert journal.causes == {}
         assert journal.last_seq == 0
+
+
+async def test_a_disk_that_refuses_is_tried_again_once_a_second_and_told_once(
+    tmp_path: Path,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    disk = BrokenDisk(monkeypatch)
+    disk.full = False
+    naps: list[float] = []
+    async with running(tmp_path / "j", clock) as journal:
+        troubles: list[str] = []
+        journal.on_trouble = troubles.append
+        nap = clock.sleep
+
+        async def noted(seconds: float) -> None:
+            naps.append(seconds)
+            disk.full = len(naps) < 3
+            await nap(seconds)
+
+        monkeypatch.setattr(clock, "sleep", noted)
+        disk.full = True
+        await committed(journal, journal.append(event(), {}))
+        assert troubles == ["j: No space left on device"]
+    assert naps == [1.0, 1.0, 1.0]
+    assert [each.getMessage() for each in caplog.records] == [
+        "the journal is kept in memory only: j: No space left on device",
+        "the journal is written again",
+    ]
+
+
+async def test_a_disk_that_is_full_at_the_end_is_told(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = BrokenDisk(monkeypatch)
+    disk.full = False
+    troubles: list[str] = []
+    async with running(tmp_path / "j", clock) as journal:
+        journal.on_trouble = troubles.append
+        await committed(journal, journal.append(event(), {}))
+        disk.full = True
+        journal.append(event(), {})
+    assert troubles == ["j: No space left on device"]
+
+
+async def test_a_life_whose_disk_refused_at_the_start_leaves_no_older_one_in_the_file(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its numbers begin again: what an older life wrote would be taken for news."""
+    async with running(tmp_path / "j", clock) as journal:
+        for name in ("a", "b", "c"):
+            seq = journal.append(event(name), {})
+        await committed(journal, seq)
+    disk = BrokenDisk(monkeypatch)
+    async with running(tmp_path / "j", clock) as journal:
+        disk.full = False
+        epoch = journal.epoch
+        await committed(journal, journal.append(event("d"), {}))
+    async with running(tmp_path / "j", clock) as again:
+        assert [each.name for each in again.since(0)] == ["d"]
+        assert again.epoch == epoch
+
+
+async def test_its_end_leaves_nothing_open(tmp_path: Path, clock: FakeClock) -> None:
+    async with running(tmp_path / "j", clock) as journal:
+        ring = journal._ring
+        assert ring is not None
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ring.write([])
+
+
+def test_what_is_kept_of_a_long_entry_is_the_first_out_and_a_short_message() -> None:
+    causes = {"motor": ("high", *(f"{n}" * 60 for n in range(9)))}
+    long = EventMessage("trip", "first_out", 1, "m" * 5000, details={"why": "w"})
+    kept = msgspec.msgpack.decode(encode(Entry(long, causes)), type=Entry)
+    assert kept.causes == {"motor": ("high",)}
+    assert (kept.event.message, kept.event.details) == ("m" * 200, {})
+    with pytest.raises(AttributeError):
+        kept.causes = {}  # type: ignore[misc]  # that it is refused is the point
+
+
+def test_an_entry_that_just_fits_is_kept_whole() -> None:
+    spare = PAYLOAD_MAX_BYTES - len(msgspec.msgpack.encode(Entry(long_event(3000))))
+    whole = Entry(long_event(3000 + spare), {})
+    assert len(encode(whole)) == PAYLOAD_MAX_BYTES
+    assert msgspec.msgpack.decode(encode(whole), type=Entry) == whole
+    shortened = encode(Entry(long_event(3001 + spare)))
+    assert len(shortened) < PAYLOAD_MAX_BYTES
+
+
+def long_event(length: int) -> EventMessage:
+    return EventMessage("trip", "first_out", 1, "m" * length)
 
 
 @pytest.mark.parametrize("elements", [1, 20, 60])

@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from appliance.config import (
     Config,
-    ElementSettings,
     InitiatorSettings,
     MaintenanceSettings,
-    SafetySettings,
 )
-from appliance.config.model import SiteSettings
 from appliance.config.safety import Mode
 from appliance.domain.event import Event, EventKind
-from appliance.link.client import LinkRefusedError, connect
+from appliance.link.client import LinkRefusedError
 from appliance.runtime.clock import SystemClock
-from appliance.runtime.plugins import SourceSettings, TagSettings
 from appliance.safety import operations as operations_module
 from appliance.safety import process as process_module
-from appliance.safety.asking import WITHIN_S, RequestWriter
 from appliance.safety.journal import Entry, Journal, encode
 from appliance.safety.maintenance import Token
-from appliance.safety.process import life_of, run
+from appliance.safety.process import life_of
 from appliance.safety.ring import PAYLOAD_MAX_BYTES
 from appliance.wire.events import message_of_event
 from tests.unit.safety.bench import FakePlant, a_row, a_sample
+from tests.unit.safety.living import a_config, living, make_ready
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from appliance.domain.sample import Sample
     from appliance.link.client import LinkClient
 
-pytestmark = pytest.mark.requirement("A4")
+pytestmark = [
+    pytest.mark.requirement("A4"),
+    pytest.mark.usefixtures("on_the_plant"),
+]
 RULES = MaintenanceSettings(
     output="plc", request="ask", granted="P/granted", longest_s=60
 )
-
-
-class Source(SourceSettings):
-    tags: tuple[TagSettings, ...] = ()
 
 
 class Plc(FakePlant):
@@ -62,58 +54,17 @@ class Plc(FakePlant):
 
 
 @pytest.fixture
-def plc(monkeypatch: pytest.MonkeyPatch) -> Plc:
-    plc = Plc()
-    card = SimpleNamespace(
-        reader=lambda _settings, _clock: plc, output=lambda _settings, _clock: plc
-    )
-    monkeypatch.setattr(process_module, "load_connector", lambda _name: card)
-    monkeypatch.setattr(process_module, "settle_heap", lambda: None)
+def plc() -> Plc:
+    return Plc()
+
+
+@pytest.fixture
+def plant(plc: Plc) -> Plc:
     return plc
 
 
 def config(row: InitiatorSettings | None = None, **more: Any) -> Config:  # noqa: ANN401
-    row = a_row() if row is None else row
-    motor = ElementSettings(
-        id="motor", output="plc", point="permit", heartbeat="beat", feedback="P/running"
-    )
-    tags = tuple(TagSettings(id=tag) for tag in ("P/a", "P/running", "P/granted"))
-    safety = {"mode": Mode.ARMED, "scan_period_s": 0.01, "maintenance": RULES, **more}
-    return Config(
-        site=SiteSettings(id="s", gateway="g"),
-        safety=SafetySettings(**safety),
-        safety_sources=(Source(name="plc", connector="fake", tags=tags),),
-        initiators=(row,),
-        elements=(motor,),
-        matrix={row.id: ("motor",)},
-    )
-
-
-@asynccontextmanager
-async def living(
-    folder: Path, given: Config | None = None
-) -> AsyncIterator[LinkClient]:
-    async with asyncio.TaskGroup() as tasks:
-        work = run(
-            given or config(), state_dir=folder, run_dir=folder, clock=SystemClock()
-        )
-        process = tasks.create_task(work, name="safety")
-        try:
-            async with asyncio.timeout(60):
-                while not (folder / "safety.sock").exists():
-                    await asyncio.sleep(0)
-                async with connect(folder / "safety.sock", process="test") as link:
-                    yield link
-        finally:
-            process.cancel()
-
-
-async def ready(link: LinkClient) -> None:
-    while (await link.request("status"))["tripped"]:
-        try:
-            await link.request("reset")
-        except LinkRefusedError:
-            await asyncio.sleep(0.01)
+    return a_config(row or a_row(), **{"maintenance": RULES, **more})
 
 
 async def begun(link: LinkClient, **args: Any) -> Any:  # noqa: ANN401 - msgpack
@@ -123,15 +74,15 @@ async def begun(link: LinkClient, **args: Any) -> Any:  # noqa: ANN401 - msgpack
 async def test_the_next_life_takes_over_and_asks_no_longer(
     tmp_path: Path, plc: Plc
 ) -> None:
-    async with living(tmp_path) as link:
-        await ready(link)
+    async with living(config(), tmp_path) as link:
+        await make_ready(link)
         answer = await begun(link)
         assert answer["committed"]
         assert answer["length_s"] == 60
         assert plc.points["ask"] == 1.0
         assert (await link.request("status"))["maintenance"]["phase"] == "granted"
     plc.writes.clear()
-    async with living(tmp_path) as link:
+    async with living(config(), tmp_path) as link:
         while (await link.request("status"))["maintenance"] is not None:
             await asyncio.sleep(0)
         while plc.points["ask"]:
@@ -142,7 +93,7 @@ async def test_the_next_life_takes_over_and_asks_no_longer(
         assert ("permit", 0.0) not in plc.writes
         await link.request("stop")
         assert plc.points["permit"] == 0.0
-    async with living(tmp_path) as link:
+    async with living(config(), tmp_path) as link:
         status = await link.request("status")
         assert status["tripped"], "a token is good once"
 
@@ -150,21 +101,21 @@ async def test_the_next_life_takes_over_and_asks_no_longer(
 async def test_what_changed_meanwhile_powers_up_tripped(
     tmp_path: Path, plc: Plc
 ) -> None:
-    async with living(tmp_path) as link:
-        await ready(link)
+    async with living(config(), tmp_path) as link:
+        await make_ready(link)
         await begun(link)
     assert plc.points["permit"] == 1.0
-    async with living(tmp_path, config(a_row(setpoint=9.0))) as link:
+    async with living(config(a_row(setpoint=9.0)), tmp_path) as link:
         assert (await link.request("status"))["first_out"] == "power-up"
         while plc.points["permit"] or plc.points["ask"]:
             await asyncio.sleep(0)
 
 
 async def test_it_is_taken_back(tmp_path: Path, plc: Plc) -> None:
-    async with living(tmp_path) as link:
+    async with living(config(), tmp_path) as link:
         with pytest.raises(LinkRefusedError, match="nothing is handed over"):
             await link.request("maintenance.end")
-        await ready(link)
+        await make_ready(link)
         await begun(link, length_s=5)
         assert (await link.request("maintenance.end"))["committed"]
         while plc.points["ask"]:
@@ -177,8 +128,8 @@ async def test_a_plc_that_does_not_consent_is_asked_no_longer(
 ) -> None:
     monkeypatch.setattr(operations_module, "CONSENT_WITHIN_S", 0.1)
     plc.likes = False
-    async with living(tmp_path) as link:
-        await ready(link)
+    async with living(config(), tmp_path) as link:
+        await make_ready(link)
         with pytest.raises(LinkRefusedError, match="does not consent"):
             await begun(link)
         while plc.points["ask"]:
@@ -189,8 +140,8 @@ async def test_a_hand_over_that_ends_while_asked_for_is_not_granted(
     tmp_path: Path, plc: Plc
 ) -> None:
     plc.likes = False
-    async with living(tmp_path) as link:
-        await ready(link)
+    async with living(config(), tmp_path) as link:
+        await make_ready(link)
         with pytest.raises(LinkRefusedError, match="does not consent"):
             await begun(link, length_s=0.05)
 
@@ -198,7 +149,7 @@ async def test_a_hand_over_that_ends_while_asked_for_is_not_granted(
 async def test_a_hand_over_needs_a_reason_and_a_machine_that_is_well(
     tmp_path: Path, plc: Plc
 ) -> None:
-    async with living(tmp_path) as link:
+    async with living(config(), tmp_path) as link:
         with pytest.raises(LinkRefusedError, match="reason is needed"):
             await link.request("maintenance.begin", reason=" ")
         with pytest.raises(LinkRefusedError, match="motor is tripped"):
@@ -209,7 +160,7 @@ async def test_a_hand_over_needs_a_reason_and_a_machine_that_is_well(
 async def test_without_the_configuration_it_is_refused(
     tmp_path: Path, plc: Plc
 ) -> None:
-    async with living(tmp_path, config(maintenance=None)) as link:
+    async with living(config(maintenance=None), tmp_path) as link:
         with pytest.raises(LinkRefusedError, match="is not configured"):
             await begun(link, length_s=5)
         assert "ask" not in plc.points
@@ -217,7 +168,7 @@ async def test_without_the_configuration_it_is_refused(
 
 async def test_nothing_is_armed_that_was_never_read(tmp_path: Path, plc: Plc) -> None:
     plc.values["P/a"] = "bad"
-    async with living(tmp_path, config(mode=Mode.OBSERVE)) as link:
+    async with living(config(mode=Mode.OBSERVE), tmp_path) as link:
         with pytest.raises(LinkRefusedError, match="P/a was never good"):
             await link.request("mode", mode="armed")
         plc.values["P/a"] = 1.0
@@ -233,8 +184,8 @@ async def test_a_cpu_that_is_not_there_is_said(
     tmp_path: Path, plc: Plc, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    async with living(tmp_path, config(cpu_affinity=(1023,))) as link:
-        await ready(link)
+    async with living(config(cpu_affinity=(1023,)), tmp_path) as link:
+        await make_ready(link)
         assert plc.points["permit"] == 1.0
     assert "not kept on CPU 1023: Invalid argument" in caplog.text
 
@@ -243,52 +194,6 @@ def test_no_boot_no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert life_of(config()).boot
     monkeypatch.setattr(process_module, "BOOT_ID", tmp_path / "nothing")
     assert life_of(config()).boot == ""
-
-
-async def test_a_request_is_tried_once_a_scan_until_it_is_proved() -> None:
-    plc = FakePlant()
-    writer = RequestWriter(RULES, plc)
-    plc.refuse = True
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(writer.run(), name="asking")
-        for expected in (1, 2):
-            writer.order(request=True)
-            while len(plc.writes) < expected:
-                await asyncio.sleep(0)
-        plc.refuse = False
-        writer.order(request=True)
-        while plc.points.get("ask") != 1.0:
-            await asyncio.sleep(0)
-        writer.order(request=True)
-        await asyncio.sleep(0)
-        assert len(plc.writes) == 3
-        writer.order(request=None)
-        writer.order(request=True)
-        while len(plc.writes) < 4:
-            await asyncio.sleep(0)
-        writer.order(request=False)
-        writer.order(request=None)
-        await asyncio.sleep(0)
-        assert len(plc.writes) == 4, "taken back before it was written"
-        running.cancel()
-
-
-async def test_a_request_that_hangs_is_given_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("appliance.safety.asking.WITHIN_S", WITHIN_S / 50)
-    plc = FakePlant()
-    plc.hang.clear()
-    writer = RequestWriter(RULES, plc)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(writer.run(), name="asking")
-        writer.order(request=True)
-        await asyncio.sleep(WITHIN_S / 10)
-        plc.hang.set()
-        writer.order(request=True)
-        while plc.points.get("ask") != 1.0:
-            await asyncio.sleep(0)
-        running.cancel()
 
 
 async def test_a_token_survives_the_process_and_is_shortened_never(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.mutants import mutants, mutated
-from tests.mutation.run import FIRST, OTHERS, every, explained
+from tests.mutation.run import EVERY, every, explained
+from tests.mutation.suites import LEFT_OUT, SUITES, modules
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "safety-mutants.md"
 
@@ -18,6 +19,7 @@ def may_run(value, setpoint=7.0):
     \"\"\"Say 1.\"\"\"
     if value is None or setpoint:
         return False
+    told.append(value)
     return min(value, -setpoint) <= 2 + 1
 """
 
@@ -40,6 +42,7 @@ def test_every_kind_of_change_is_made_once_at_each_place() -> None:
             ("2 + 1", "2 - 1"),
             ("2", "3"),
             ("1", "2"),
+            ("told.append(value)", "pass"),
         ]
     )
 
@@ -54,19 +57,25 @@ def test_a_mutant_differs_in_nothing_but_its_change() -> None:
 
 
 def test_a_mutant_has_a_name_of_its_own() -> None:
-    keys = [each.key for name in FIRST for each in every(name)]
+    keys = [each.key for name in SUITES for each in every(name)]
     assert len(keys) == len(set(keys))
 
 
 def test_the_explanations_are_of_code_that_is_still_there() -> None:
-    keys = {each.key for name in FIRST for each in every(name)}
+    keys = {each.key for name in SUITES for each in every(name)}
     assert explained().keys() <= keys
     assert all(explained().values())
 
 
 def test_the_tests_that_notice_exist() -> None:
-    for name in {*FIRST.values(), *OTHERS}:
+    for name in EVERY:
         assert (Path(__file__).parent / name).exists()
+
+
+def test_every_module_of_safety_is_mutated_or_left_out_for_a_reason() -> None:
+    assert SUITES.keys() | LEFT_OUT.keys() == modules()
+    assert not SUITES.keys() & LEFT_OUT.keys()
+    assert all(LEFT_OUT.values())
 
 
 @pytest.mark.requirement("A3")

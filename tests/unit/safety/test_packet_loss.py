@@ -15,7 +15,11 @@ from tests.unit.safety.bench import Given, a_row, a_sample, an_element
 PERIOD_S, HOUR_S = 0.1, 3600.0
 LOSS, STALL_S, LATENCY_S = 0.01, 0.3, 0.002
 CHANNELS = ("P/a", "P/b")
-pytestmark = [pytest.mark.requirement("A8"), pytest.mark.requirement("A14")]
+pytestmark = [
+    pytest.mark.requirement("A8"),
+    pytest.mark.requirement("A14"),
+    pytest.mark.usefixtures("untraced"),
+]
 
 
 @dataclass

@@ -151,6 +151,7 @@ def play(seed: int, episodes: int) -> float:
     return running / (episodes * SCANS)
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("seed", range(4))
 def test_random_scans_of_every_condition_agree_with_the_oracle(seed: int) -> None:
     assert 0.1 < play(seed, episodes=25) < 0.9

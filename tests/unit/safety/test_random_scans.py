@@ -136,6 +136,7 @@ TestScans.settings = settings(
 )
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("seed", range(8))
 def test_random_scans_agree_with_the_oracle(seed: int) -> None:
     noise = random.Random(seed)

@@ -132,6 +132,54 @@ def test_a_record_longer_than_its_slot_is_refused() -> None:
         encode_slot(1, b"x" * (PAYLOAD_MAX_BYTES + 1))
 
 
+def test_the_file_is_what_every_version_reads(tmp_path: Path) -> None:
+    """One of another version must still say what was latched."""
+    assert (SLOT_BYTES, CAPACITY, FILE_BYTES) == (4096, 255, 1024 * 1024)
+    assert PAYLOAD_MAX_BYTES == 4076
+    assert encode_slot(258, b"x") == bytes.fromhex(
+        "57544a31 01000000 0201000000000000 b8c58b5a 78"
+    )
+    assert [slot_of(seq) for seq in (0, 1, 255, 256, 511)] == [0, 1, 255, 1, 1]
+    before = os.umask(0)
+    try:
+        written(tmp_path / "j", [record(1)])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "j").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_is_written_is_durable_before_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    write, sync = os.pwrite, os.fdatasync
+    ring = Ring.open(tmp_path / "j")
+
+    def noted_write(descriptor: int, slot: bytes, offset: int) -> int:
+        done.append("write")
+        return write(descriptor, slot, offset)
+
+    def noted_sync(descriptor: int) -> None:
+        done.append("sync")
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", noted_write)
+        patch.setattr(os, "fdatasync", noted_sync)
+        ring.write([record(1), record(2)])
+    ring.close()
+    assert done == ["write", "write", "sync"]
+
+
+def test_a_record_may_be_empty_or_fill_its_slot(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    full = b"x" * PAYLOAD_MAX_BYTES
+    assert len(encode_slot(1, full)) == SLOT_BYTES
+    content = written(path, [(1, full), (2, b"")])
+    path.write_bytes(content[: 2 * SLOT_BYTES + len(encode_slot(2, b""))])
+    assert read(path) == [(1, full), (2, b"")]
+
+
 def test_beginning_again_forgets_everything(tmp_path: Path) -> None:
     ring = Ring.open(tmp_path / "j")
     ring.write([record(1)])
@@ -140,6 +188,8 @@ def test_beginning_again_forgets_everything(tmp_path: Path) -> None:
     again = Ring.open(tmp_path / "j")
     again.close()
     assert (again.epoch, again.records) == ("other", ())
+    assert (ring.epoch, ring.records) == ("other", ())
+    assert (tmp_path / "j").stat().st_size == FILE_BYTES
 
 
 def test_a_short_write_is_an_error(

@@ -10,6 +10,7 @@ from sim_plant.memory import PlcMemory
 from sim_plant.servers.address_space import AddressSpace, native
 from sim_plant.servers.history import BoundedHistory, utc_datetime
 from sim_plant.tags import TRANSMITTERS
+from tests.support.opcua_standard import standard_address_space_built_once
 
 NOW_NS = 1_700_000_000_000_000_000
 
@@ -17,7 +18,8 @@ NOW_NS = 1_700_000_000_000_000_000
 @pytest_asyncio.fixture
 async def space() -> AddressSpace:
     server = Server()
-    await server.init()
+    with standard_address_space_built_once():
+        await server.init()
     built = AddressSpace(
         server,
         namespace=await server.register_namespace("urn:test"),

@@ -53,35 +53,33 @@ def _every_state() -> list[PlcState]:
     ]
 
 
-@pytest.mark.parametrize("state", _every_state())
-def test_the_machine_never_runs_without_a_permit(state: PlcState) -> None:
-    for inputs in _every_input():
+def test_the_machine_never_runs_without_a_permit() -> None:
+    for state, inputs in itertools.product(_every_state(), _every_input()):
         after = plc.step(state, inputs, NOW_S)
-        assert after.run_permit or not after.running
+        assert after.run_permit or not after.running, (state, inputs)
         proven = inputs.run_permit_request and not after.watchdog_tripped
-        assert after.run_permit == (after.disarmed or proven)
+        assert after.run_permit == (after.disarmed or proven), (state, inputs)
 
 
-@pytest.mark.parametrize("state", _every_state())
-def test_nothing_but_a_start_pulse_starts_the_machine(state: PlcState) -> None:
-    for inputs in _every_input():
+def test_nothing_but_a_start_pulse_starts_the_machine() -> None:
+    for state, inputs in itertools.product(_every_state(), _every_input()):
         after = plc.step(replace(state, running=False), inputs, NOW_S)
-        assert not after.running or (inputs.start and not inputs.stop)
+        started = inputs.start and not inputs.stop
+        assert not after.running or started, (state, inputs)
 
 
-@pytest.mark.parametrize("state", _every_state())
-def test_a_stop_pulse_always_stops(state: PlcState) -> None:
-    for inputs in _every_input():
+def test_a_stop_pulse_always_stops() -> None:
+    for state, inputs in itertools.product(_every_state(), _every_input()):
         after = plc.step(state, replace(inputs, stop=True), NOW_S)
-        assert not after.running
+        assert not after.running, (state, inputs)
 
 
-@pytest.mark.parametrize("state", _every_state())
-def test_every_stop_has_a_cause_and_nothing_else_has(state: PlcState) -> None:
-    for inputs in _every_input():
+def test_every_stop_has_a_cause_and_nothing_else_has() -> None:
+    for state, inputs in itertools.product(_every_state(), _every_input()):
         after = plc.step(state, inputs, NOW_S)
         cause = plc.stop_cause(state, after, inputs)
-        assert (cause is not None) == (state.running and not after.running)
+        stopped = state.running and not after.running
+        assert (cause is not None) == stopped, (state, inputs)
 
 
 def test_power_up_is_tripped_and_stopped() -> None:

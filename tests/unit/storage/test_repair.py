@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -146,6 +147,16 @@ async def test_a_file_that_sqlite_cannot_read_is_a_problem(path: Path) -> None:
     assert "SQLite cannot read it" in verify(path)[0]
 
 
+@pytest_asyncio.fixture
+async def filled(
+    opened: Opening, batch: MakeBatch, event: MakeEvent, path: Path
+) -> bytes:
+    """Return the file of a buffer that was filled and closed."""
+    async with opened() as store:
+        await fill(store, batch, event)
+    return path.read_bytes()
+
+
 @settings(
     max_examples=40,
     deadline=None,
@@ -158,15 +169,14 @@ async def test_any_spoilt_page_leaves_a_buffer_that_is_whole_after_a_salvage(
     batch: MakeBatch,
     event: MakeEvent,
     path: Path,
+    filled: bytes,
     page: int,
     at: int,
     noise: bytes,
 ) -> None:
     for old in path.parent.glob("buffer.db*"):
         old.unlink()
-    async with opened() as store:
-        await fill(store, batch, event)
-    _spoil_page(path, page * 4096 + at, noise)
+    _write_spoilt(path, bytearray(filled), page * 4096 + at, noise)
     salvage(path, now_ns=NOW_NS)
     assert verify(path) == ()
     async with opened() as store:
@@ -176,8 +186,7 @@ async def test_any_spoilt_page_leaves_a_buffer_that_is_whole_after_a_salvage(
         await store.fold()
 
 
-def _spoil_page(path: Path, at: int, noise: bytes) -> None:
-    content = bytearray(path.read_bytes())
+def _write_spoilt(path: Path, content: bytearray, at: int, noise: bytes) -> None:
     at %= len(content)
     content[at : at + len(noise)] = noise[: len(content) - at]
     path.write_bytes(content)

@@ -196,7 +196,7 @@ def test_an_event_comes_back_the_same_and_a_broken_one_is_refused() -> None:
 
 
 def test_the_tag_table_comes_back_the_same() -> None:
-    tag = Tag(TagId("P/t"), "degC", 0.0, math.inf, "winding")
+    tag = Tag(TagId("P/t"), "degC", 0.0, math.inf, "winding", ((1, "on"),))
     (entry,) = tag_table({tag.id: tag}, {tag.id: 4, TagId("P/other"): 5})
     assert entry.number == 4
     assert tag_of_entry(entry) == tag

@@ -75,6 +75,19 @@ def test_window_and_budget_are_as_told() -> None:
     assert found.ignore == ("a", "b", "c")
 
 
+def test_the_parts_of_the_score_are_as_told_each_once() -> None:
+    found = wishes("--train-rows", "9", "--parts", "t2", "forest", "t2")
+    assert found.settings.parts == ("t2", "forest")
+    assert backtest._told(found).endswith("score of t2 + forest")
+
+
+def test_how_values_swing_is_looked_at_where_it_is_asked_for() -> None:
+    assert wishes("--train-rows", "9").settings.features == ()
+    found = wishes("--train-rows", "9", "--features", "crossing_hz", "crossing_hz")
+    assert found.settings.features == ("crossing_hz",)
+    assert backtest._told(found).endswith("with crossing_hz")
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -87,6 +100,8 @@ def test_window_and_budget_are_as_told() -> None:
         (["--train-rows", "9", "--asset", "P-101"], "give --config"),
         (["--train-rows", "9", "--seed", "1"], "only with --rul"),
         (["--rul", "--train-rows", "9"], "not with --rul"),
+        (["--rul", "--parts", "t2"], "not with --rul"),
+        (["--rul", "--features", "crossing_hz"], "not with --rul"),
         (["--rul"], "two files"),
     ],
 )

@@ -37,7 +37,9 @@ from appliance.wire.outbox import Stream, SummaryRow, encode_row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).parents[2]
 SETTINGS = StorageSettings(quota_bytes=2_000_000, chunk_s=60)
 STEPS = 36
 SECTOR = 512
@@ -157,7 +159,6 @@ def _torn(old: bytes, new: bytes, dice: random.Random) -> bytes:
     return b"".join(dice.choice(both) for both in parts)
 
 
-@pytest.mark.system
 def test_whatever_a_power_failure_leaves_opens_with_all_that_was_acknowledged(
     tmp_path: Path,
 ) -> None:
@@ -181,7 +182,6 @@ def test_whatever_a_power_failure_leaves_opens_with_all_that_was_acknowledged(
     assert seen > 15 * STEPS
 
 
-@pytest.mark.system
 async def test_what_opens_after_a_power_failure_goes_on_and_says_what_is_uncertain(
     tmp_path: Path,
 ) -> None:

@@ -1,0 +1,1 @@
+"""The response of the stop, measured: the PLC, the subjects, the verdict."""
