@@ -23,13 +23,13 @@ demo: setup
 
 # Under five minutes on two cores: no real processes.
 test-fast: setup
-	$(PY) -m pytest -q -n 2 -m "not system and not soak" $(ARGS)
+	$(PY) -m pytest -q -n 2 --dist worksteal -m "not system and not soak" $(ARGS)
 
 # Everything but the soaks, with the coverage gates. What starts processes waits more
 # than it works: three at a time. What measures time runs with nothing beside it.
 test: setup mosquitto
 	rm -f .coverage .coverage.*
-	$(PY) -m coverage run -m pytest -q -n 2 -m "not system and not soak" $(ARGS)
+	$(PY) -m coverage run -m pytest -q -n 2 --dist worksteal -m "not system and not soak" $(ARGS)
 	$(PY) -m coverage run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder \
 	  -m "system and not soak and not alone" tests/system $(ARGS)
 	$(PY) -m coverage run -m pytest -q -m "system and not soak and alone" tests/system $(ARGS)
