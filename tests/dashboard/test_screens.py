@@ -332,7 +332,9 @@ async def test_ten_thousand_tags_are_listed_and_walked(
     async with open_window() as window, companions() as tasks:
         tasks.start(server.serve(), name="test.hub")
         await window.until_text("tag_00000")
-        await window.press("2", "end")
+        await window.press("2")
+        await window.until_text("─ values of M-1", "tag_00001")
+        await window.press("end")
         await window.until_text("tag_09999")
         await window.press("enter")
         await window.until_text("─ M-1/tag_09999 ")

@@ -37,8 +37,9 @@ class Window:
         return screen_text(self.app)
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        for key in keys:
+            await self.pilot.press(key)
+            await self.pilot.pause()
 
     async def until(
         self, condition: Callable[[], object], missing: object = "a condition"
