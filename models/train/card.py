@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from models.train.settings import TrainingSettings
 
 _ENOUGH_INDEPENDENT = 30
-
-
 _LOOKS = {
     SHORT: "what the tags are now and how they fit together",
     T2: "their levels and spreads over the window, along the usual directions",
@@ -37,7 +35,20 @@ def card_of(
 ) -> str:
     """Return the card as Markdown; `costs` says of each part what it holds."""
     independent = manifest.rows / (1 + settings.overlap_rows)
-    lines = [
+    sections = (
+        _what_it_is(manifest, settings),
+        _learned_from(manifest, settings, independent),
+        _limit(manifest),
+        _left_out(manifest),
+        _modes_and_sensors(manifest),
+        _cost(graph_bytes, costs),
+        _cannot(manifest.detectors),
+    )
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _what_it_is(manifest: Manifest, settings: TrainingSettings) -> list[str]:
+    return [
         f"# {manifest.asset}: anomaly model {manifest.version}",
         "",
         (
@@ -47,7 +58,13 @@ def card_of(
         ),
         "",
         *(f"- `{name}`: {_LOOKS[name]}" for name in manifest.detectors),
-        "",
+    ]
+
+
+def _learned_from(
+    manifest: Manifest, settings: TrainingSettings, independent: float
+) -> list[str]:
+    return [
         "## What it was learned from",
         "",
         (
@@ -67,16 +84,21 @@ def card_of(
         *_suspects(manifest),
         *_caution(independent),
         *_enough(manifest.learning),
-        "",
+    ]
+
+
+def _limit(manifest: Manifest) -> list[str]:
+    calibration = manifest.calibration
+    return [
         "## The limit",
         "",
         (
             f"- {sum(mode.held_out_rows for mode in manifest.modes)} scores of rows "
-            f"held out in {_listed(manifest.calibration.blocks)} contiguous blocks; "
-            f"{manifest.calibration.tail}, from the "
-            f"{manifest.calibration.tail_quantile:.0%} quantile to "
-            f"{manifest.calibration.probability:.1e} per window: "
-            f"{manifest.calibration.false_alarms_per_week:g} false alarms a week."
+            f"held out in {_listed(calibration.blocks)} contiguous blocks; "
+            f"{calibration.tail}, from the "
+            f"{calibration.tail_quantile:.0%} quantile to "
+            f"{calibration.probability:.1e} per window: "
+            f"{calibration.false_alarms_per_week:g} false alarms a week."
         ),
         (
             f"- Safety factor {max(m.safety_factor for m in manifest.modes):.2f}, "
@@ -93,13 +115,17 @@ def card_of(
         ),
         f"- ONNX against the trainer: at most {manifest.parity_max:.1e} of the span.",
         *_still(manifest),
-        "",
-        "## Features left out",
-        "",
-        *(f"- `{name}`: {why}" for name, why in sorted(manifest.dropped.items())),
-        *([] if manifest.dropped else ["- none"]),
-        *_modes_and_sensors(manifest),
-        "",
+    ]
+
+
+def _left_out(manifest: Manifest) -> list[str]:
+    reasons = sorted(manifest.dropped.items())
+    left = [f"- `{name}`: {why}" for name, why in reasons]
+    return ["## Features left out", "", *(left or ["- none"])]
+
+
+def _cost(graph_bytes: int, costs: Mapping[str, str]) -> list[str]:
+    return [
         "## What it costs",
         "",
         (
@@ -107,7 +133,11 @@ def card_of(
             "every window, whatever is in it."
         ),
         *(f"- `{name}`: {cost}" for name, cost in costs.items()),
-        "",
+    ]
+
+
+def _cannot(parts: tuple[str, ...]) -> list[str]:
+    return [
         "## What it cannot do",
         "",
         (
@@ -116,9 +146,8 @@ def card_of(
         ),
         "- A window with a missing feature has no score.",
         "- The contributions tell which tag differs, not why.",
-        *_told_roughly(manifest.detectors),
+        *_told_roughly(parts),
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _told_roughly(parts: tuple[str, ...]) -> list[str]:
@@ -177,7 +206,7 @@ def _modes_and_sensors(manifest: Manifest) -> list[str]:
             f"- After a change of mode it takes {modes.dwell_s / 60.0:.0f} min."
         )
     said += [f"- `{tag}` cannot be checked: {why}" for tag, why in refused.items()]
-    return ["", "## Modes and instruments", "", *said] if said else []
+    return ["## Modes and instruments", "", *said] if said else []
 
 
 def _suspects(manifest: Manifest) -> list[str]:

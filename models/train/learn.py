@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,6 +23,8 @@ from models.train.sensors import learn_sensors, stand_in
 
 if TYPE_CHECKING:
     from models.features import FeatureTable
+    from models.sensors import StandIn
+    from models.train.distance import DistanceModel
     from models.train.prepare import TrainingRows
     from models.train.settings import TrainingSettings
 
@@ -41,29 +43,12 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
     settings = msgspec.structs.replace(settings, modes=names)
     scored = scored_only(table)
     rows = prepare(scored, settings, found.labels)
-    models, cards, stand_ins, reference = [], [], [], []
-    for place, name in enumerate(names):
-        own = rows.mode == place
-        model, limit = calibrate(
-            rows.values[own],
-            rows.floor[place],
-            rows.names,
-            settings,
-            still=rows.still[place],
-        )
-        models.append(model)
-        stood = {
-            rows.names[i]: float(rows.floor[place, i])
-            for i in np.flatnonzero(rows.still[place])
-        }
-        count = int(own.sum())
-        cards.append(ModeCard(name=name, rows=count, still=stood, **limit._asdict()))
-        healthy = model.answers(rows.values[own]).score <= 1.0
-        reference.append(Reference.of(rows.values[own][healthy]))
-        usual = {"center": model.center, "scale": model.scale}
-        stand_ins.append(stand_in(rows.names, rows.values[own], **usual))
+    learned = [_learn_mode(rows, place, settings) for place in range(len(names))]
+    models = [each.model for each in learned]
+    cards = [each.card for each in learned]
     sensors = learn_sensors(scored, settings)
-    sensors = msgspec.structs.replace(sensors, stand_ins=tuple(stand_ins))
+    stand_ins = tuple(each.stand_in for each in learned)
+    sensors = msgspec.structs.replace(sensors, stand_ins=stand_ins)
     graph = graph_of(models)
     golden, parity_max = check_parity(graph, models, rows.values, rows.mode)
     first, last = (_utc(rows.time_ns[i]) for i in (0, -1))
@@ -86,7 +71,7 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
         mode_map=found.modes,
         modes_left_out=dict(found.left_out),
         sensors=sensors,
-        reference=tuple(reference),
+        reference=tuple(each.reference for each in learned),
         learning=enough(rows, models, cards, settings),
         trained_from=first,
         trained_to=last,
@@ -96,6 +81,31 @@ def learn(table: FeatureTable, settings: TrainingSettings) -> Bundle:
     costs = {name: part.cost for name, part in models[0].looks.items()}
     card = card_of(manifest, settings, graph_bytes=len(graph), costs=costs)
     return Bundle(manifest, graph, golden, card)
+
+
+class _Learned(NamedTuple):
+    """What is learned of one mode."""
+
+    model: DistanceModel
+    card: ModeCard
+    reference: Reference
+    stand_in: StandIn
+
+
+def _learn_mode(rows: TrainingRows, place: int, settings: TrainingSettings) -> _Learned:
+    own = rows.values[rows.mode == place]
+    still = rows.still[place]
+    model, limit = calibrate(own, rows.floor[place], rows.names, settings, still=still)
+    stood = {rows.names[i]: float(rows.floor[place, i]) for i in np.flatnonzero(still)}
+    name = settings.modes[place]
+    healthy = own[model.answers(own).score <= 1.0]
+    usual = {"center": model.center, "scale": model.scale}
+    return _Learned(
+        model,
+        ModeCard(name=name, rows=len(own), still=stood, **limit._asdict()),
+        Reference.of(healthy),
+        stand_in(rows.names, own, **usual),
+    )
 
 
 def _utc(time_ns: int) -> datetime:

@@ -114,15 +114,14 @@ def calibrate(
     Raises:
         TrainingError: None of the chosen parts sees anything.
     """
-    overlap_rows = settings.overlap_rows
-    air = air_of(names, settings, rows=len(rows))
     chosen = settings.chosen
+    air = air_of(names, settings, rows=len(rows))
     fit = partial(fit_distance, air=air, still=still, chosen=chosen)
+    overlap_rows = settings.overlap_rows
     held_out = partial(_held_out, fit=fit, overlap_rows=overlap_rows, width=len(chosen))
     parts = held_out(rows, floor, names)
     scores = joined(parts, chosen, units_of(parts, chosen))
-    scores = scores.reshape(len(PARTITIONS), -1)
-    suspects = _suspects(np.median(scores, axis=0))
+    suspects = _suspects(np.median(scores.reshape(len(PARTITIONS), -1), axis=0))
     if suspects.any():
         rows = rows[~suspects]
         parts = held_out(rows, floor, names)
@@ -133,26 +132,16 @@ def calibrate(
     independent = len(rows) / (1 + overlap_rows)
     safety_factor = 1.0 + _DOUBT / math.sqrt(max(1.0, independent))
     probability = probability_of(settings)
-    raw_limit = max(tail_limit(scores, probability), float(scores.max()))
-    raw_limit = max(raw_limit * safety_factor, 1e-9)
-    model = fit(rows, floor, names)
-    levels = {
-        name: 1.0
-        / (max(tail_limit(part, probability), float(part.max())) * safety_factor)
-        if part.any()
-        else 0.0
-        for name, part in zip(chosen, parts.T, strict=True)
+    raw_limit = max(_highest(scores, probability) * safety_factor, 1e-9)
+    levels = _levels(parts, chosen, probability, safety_factor)
+    weights = {
+        name: weight / raw_limit for name, weight in weights_of(units, chosen).items()
     }
-    weights = weights_of(units, chosen)
-    weights = {name: weight / raw_limit for name, weight in weights.items()}
     if STILL in chosen:  # how far what stood may go is known, not learned
         stood = still is not None and bool(still.any())
         levels[STILL], weights[STILL] = float(stood), 1.0
-    model = replace(model, weights=weights, levels=levels)
-    state = min(tail_limit(scores, STATE_PROBABILITY) / raw_limit, 1.0)
-    normal = min(float(np.quantile(scores, NORMAL_QUANTILE)) / raw_limit, state)
-    if not scores.any():  # all stood: nothing tells where its usual wandering ends
-        state, normal = 1.0, _STILL_AGAIN
+    model = replace(fit(rows, floor, names), weights=weights, levels=levels)
+    state, normal = _state_limits(scores, raw_limit)
     return model, Limit(
         held_out_rows=len(scores),
         safety_factor=safety_factor,
@@ -167,6 +156,29 @@ def calibrate(
         change_limit=_change_limit(model, rows, settings),
         suspect_rows=int(suspects.sum()),
     )
+
+
+def _highest(scores: FloatColumn, probability: float) -> float:
+    """Return the limit of a score before doubt: of its tail, or the highest seen."""
+    return max(tail_limit(scores, probability), float(scores.max()))
+
+
+def _levels(
+    parts: FloatTable, chosen: Sequence[str], probability: float, safety_factor: float
+) -> dict[str, float]:
+    """Return what makes each part 1 at its own limit; 0 where it saw nothing."""
+    return {
+        name: 1.0 / (_highest(part, probability) * safety_factor) if part.any() else 0.0
+        for name, part in zip(chosen, parts.T, strict=True)
+    }
+
+
+def _state_limits(scores: FloatColumn, raw_limit: float) -> tuple[float, float]:
+    """Return where the state of the moment begins and ends, as parts of the limit."""
+    if not scores.any():  # all stood: nothing tells where its usual wandering ends
+        return 1.0, _STILL_AGAIN
+    state = min(tail_limit(scores, STATE_PROBABILITY) / raw_limit, 1.0)
+    return state, min(float(np.quantile(scores, NORMAL_QUANTILE)) / raw_limit, state)
 
 
 def tail_limit(scores: FloatColumn, probability: float) -> float:
