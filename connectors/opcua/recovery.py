@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -176,7 +177,8 @@ class Recovery:
 
         Messages that were sent into the void are sent again. A value that stood still
         all the time comes once more, with its time of before, because it was shown as
-        bad meanwhile.
+        bad meanwhile. Nothing counts as received until all of it is here: when this
+        connection is lost on the way, the next one begins anew.
 
         Raises:
             SourceUnavailableError: The connection is lost.
@@ -186,15 +188,23 @@ class Recovery:
             self.numbers.clear()
             self._continuity.expect(certain=True)
             return None
+        numbers = {each: copy(known) for each, known in self.numbers.items()}
+        again = [
+            self._decoded(message, subscription.items)
+            for subscription in held.subscriptions
+            async for message in _sent_again(connection, subscription.id, numbers)
+        ]
+        standing = [each async for each in _standing(connection, held.places.values())]
+        # From here on nothing waits, so nothing can be lost between.
         self.resumed += 1
-        for subscription in held.subscriptions:
-            async for message in self._sent_again(connection, subscription.id):
-                batch = self._decoded(message, subscription.items)
-                self.see(batch)
-                inbox.put(self._judge(batch))
-        self._continuity.expect(certain=False)
+        self.numbers.update(numbers)
         self._held = replace(held, connection=connection)
-        await self._restore(connection, inbox)
+        for batch in again:
+            self.see(batch)
+            inbox.put(self._judge(batch))
+        self._continuity.expect(certain=False)
+        for places, values in standing:
+            inbox.put(self._judge(self._unchanged(places, values)))
         return self._held
 
     async def fill(self, connection: Connection, inbox: Inbox) -> None:
@@ -206,20 +216,6 @@ class Recovery:
         except SourceUnavailableError as error:
             inbox.fail(error)
 
-    async def _sent_again(
-        self, connection: Connection, subscription: int
-    ) -> AsyncIterator[ua.NotificationMessage]:
-        """Yield the messages that the server sent and we never received."""
-        numbers = self.numbers.get(subscription)
-        for _ in range(_MESSAGES_RESENT):
-            if numbers is None or numbers.expected is None:
-                return
-            message = await _republished(connection, subscription, numbers.expected)
-            if message is None:
-                return
-            numbers.missing(message.SequenceNumber)
-            yield message
-
     def _decoded(
         self, message: ua.NotificationMessage, items: Mapping[int, Item]
     ) -> Batch:
@@ -228,16 +224,6 @@ class Recovery:
             if isinstance(part, ua.DataChangeNotification):
                 changes += part.MonitoredItems or ()
         return decode(changes, items, group="", receive_ns=self._clock.utc_ns())
-
-    async def _restore(self, connection: Connection, inbox: Inbox) -> None:
-        """Show the values that have not changed since they were last received."""
-        assert self._held is not None
-        known = self._held.places.values()
-        places = [place for place in known if place.item.sample_rate_hz is None]
-        for start in range(0, len(places), _NODES_PER_READ):
-            some = places[start : start + _NODES_PER_READ]
-            values = await connection.read([place.node for place in some])
-            inbox.put(self._judge(self._unchanged(some, values)))
 
     def _unchanged(
         self, places: Sequence[Place], values: Sequence[ua.DataValue]
@@ -276,6 +262,31 @@ async def _still_there(
                 raise
             return False
     return all(result.is_good() for result in results)
+
+
+async def _sent_again(
+    connection: Connection, subscription: int, numbers: Mapping[int, MessageNumbers]
+) -> AsyncIterator[ua.NotificationMessage]:
+    """Yield the messages that the server sent and we never received."""
+    known = numbers.get(subscription)
+    for _ in range(_MESSAGES_RESENT):
+        if known is None or known.expected is None:
+            return
+        message = await _republished(connection, subscription, known.expected)
+        if message is None:
+            return
+        known.missing(message.SequenceNumber)
+        yield message
+
+
+async def _standing(
+    connection: Connection, known: Iterable[Place]
+) -> AsyncIterator[tuple[Sequence[Place], Sequence[ua.DataValue]]]:
+    """Yield what stands in the server now, to find what has not changed."""
+    places = [place for place in known if place.item.sample_rate_hz is None]
+    for start in range(0, len(places), _NODES_PER_READ):
+        some = places[start : start + _NODES_PER_READ]
+        yield some, await connection.read([place.node for place in some])
 
 
 async def _republished(

@@ -11,6 +11,7 @@ import pytest
 from appliance.domain.event import Gap
 from benchmarks.recovery_rigs.opcua import OPCUA_CASES, OpcuaRig, opcua_rig
 from benchmarks.recovery_rigs.watch import Watch
+from connectors.opcua import recovery
 from sim_plant.network import LinkMode
 from sim_plant.servers.counting import Knobs
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from asyncua import ua
+
+    from connectors.opcua.connection import Connection
     from connectors.opcua.source import OpcuaSource
+    from sim_plant.network import Relay
 
 SOON_S = 15.0
 
@@ -109,6 +114,41 @@ async def test_messages_that_were_sent_into_the_void_are_sent_again(
         assert watch.gaps == []
         now_us = max(watch.newest_us.values())
         assert rig.lost(watch, until_us=now_us - 300_000) == 0
+
+
+async def test_what_is_sent_again_outlives_a_second_loss_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    relays: list[Relay] = []
+
+    async def lost_at_the_second(
+        connection: Connection, subscription: int, number: int
+    ) -> ua.NotificationMessage | None:
+        sent.append(number)
+        if len(sent) != 2:
+            return await republished(connection, subscription, number)
+        (relay,) = relays
+        await relay.fail(LinkMode.DROP)
+        try:
+            return await republished(connection, subscription, number)
+        finally:
+            await relay.restore()
+
+    republished = recovery._republished
+    monkeypatch.setattr(recovery, "_republished", lost_at_the_second)
+    hurried = {"keep_alive_s": 0.5, "session_timeout_s": 30.0}
+    async with running(tmp_path, Knobs(), **hurried) as (rig, watch):
+        relays.append(rig.relay)
+        await OPCUA_CASES["half-open TCP"](rig, watch)
+        await watch.until(lambda: not any(watch.is_bad.values()), within_s=SOON_S)
+        assert sent[2] == sent[0], "it begins anew"
+        assert source_of(watch)._recovery.resumed == 1
+        until_us = max(watch.newest_us.values()) - 300_000
+        await watch.until(
+            lambda: not rig.lost(watch, until_us=until_us), within_s=SOON_S
+        )
+        assert watch.duplicates == 0
 
 
 @pytest.mark.parametrize("off_s", [3600.0, -3600.0])
