@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from appliance.runtime.credentials import credential_path
 from appliance.runtime.pki.application import application_uri, host_uri
@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     from connectors.opcua.config import OpcuaSettings
 
 
+Stamp: TypeAlias = "tuple[int, int, frozenset[str]] | None"
+_LOOKS = 3
+"""Who writes all the time is looked at again the next time."""
+
+
 class OwnCertificates:
     """Reads files anew at each call, so that what a person renews counts at once."""
 
     def __init__(self, settings: OpcuaSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._seen_ns = 0
+        self._seen: Stamp | None = None
 
     @property
     def folder(self) -> PkiFolder:
@@ -43,7 +48,7 @@ class OwnCertificates:
     @property
     def have_changed(self) -> bool:
         """Whether something was written since `pairs` was called; cheap."""
-        return self._changed_ns() != self._seen_ns
+        return self._stamp() != self._seen
 
     def pairs(self, here: str = "") -> tuple[OwnPair, ...]:
         """Return ours, newest first; make one where it is time.
@@ -56,13 +61,12 @@ class OwnCertificates:
             CertificateError: One is not what it should be.
             OSError: A file is missing, or the disk refused.
         """
-        seen_ns = self._changed_ns()
-        if self.are_made_here:
-            pairs = self._made_here(here)
-            seen_ns = self._changed_ns()
-        else:
-            pairs = (self._given(),)
-        self._seen_ns = seen_ns
+        for _ in range(_LOOKS):
+            seen = self._stamp()
+            pairs = self._made_here(here) if self.are_made_here else (self._given(),)
+            self._seen = seen
+            if not self.have_changed:  # by us, who made one, or by somebody meanwhile
+                break
         return pairs
 
     def _made_here(self, here: str) -> tuple[OwnPair, ...]:
@@ -98,14 +102,20 @@ class OwnCertificates:
             )
         return own
 
-    def _changed_ns(self) -> int:
-        """Return when our certificates were last changed."""
+    def _stamp(self) -> Stamp:
+        """Return what differs once our certificates were changed.
+
+        The names count, too: two changes may fall into one tick of the disk's clock.
+        """
         place = self._settings.security.certificate
         path = self.folder.path / "own" if place is None else credential_path(place)
         try:
-            return path.stat().st_mtime_ns
+            found = path.stat()
+            inside = path.iterdir() if place is None else ()
+            names = frozenset(each.name for each in inside)
         except OSError:
-            return 0
+            return None
+        return found.st_mtime_ns, found.st_ino, names
 
 
 def uri_of(settings: OpcuaSettings, own: OwnPair | None) -> str:
