@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 STEP_NS = 50_000_000
 """Clocks that part by more have been stepped; NTP corrects less by slewing both."""
+NOTED_WITHIN_NS = 60_000_000_000
+"""An era goes on stamping until the next one is on record: a busy disk takes a while."""
 PERIOD_MAX_NS = 3_600_000_000_000
 """A roll-up bears the start of its period, which may lie before the era's."""
 
@@ -145,6 +147,6 @@ def _record(era: Era, end_ns: int, offset_ns: int) -> ClockOffset:
         from_monotonic_ns=era.began_monotonic_ns,
         to_monotonic_ns=end_ns,
         from_ns=era.stamp(era.began_monotonic_ns) - PERIOD_MAX_NS,
-        to_ns=era.stamp(end_ns) + STEP_NS,
+        to_ns=era.stamp(end_ns) + NOTED_WITHIN_NS,
         offset_ns=0 if small else offset_ns,
     )

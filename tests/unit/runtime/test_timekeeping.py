@@ -190,3 +190,20 @@ def test_the_machine_has_two_clocks_and_a_boot() -> None:
     assert one.monotonic_ns <= two.monotonic_ns <= clocks.monotonic_ns()
     assert abs(one.wall_ns - SystemClock().utc_ns()) < 10 * S
     assert one.synchronised is is_synchronised()
+
+
+def test_what_is_stamped_while_the_record_is_on_its_way_to_the_disk_is_corrected() -> (
+    None
+):
+    machine = Machine(2 * S)
+    keeper = keeper_of(machine)
+    machine.up_ns += S
+    machine.wrong_by_ns, machine.synchronised = 0, True
+    look = keeper.look()
+    machine.up_ns += 2 * S
+    late, truth = keeper.utc_ns(), machine.true_ns
+    keeper.adopt(look.era)
+    keeper.noted(look.offsets)
+    assert abs(corrected(late, keeper.offsets) - truth) < 1000
+    machine.up_ns += S
+    assert corrected(keeper.utc_ns(), keeper.offsets) > corrected(late, keeper.offsets)
