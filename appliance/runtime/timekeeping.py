@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STEP_NS = 50_000_000
 """Clocks that part by more have been stepped; NTP corrects less by slewing both."""
 NOTED_WITHIN_NS = 60_000_000_000
-"""An era goes on stamping until the next one is on record: a busy disk takes a while."""
+"""An era goes on stamping until the next one is on record: a disk takes a while."""
 PERIOD_MAX_NS = 3_600_000_000_000
 """A roll-up bears the start of its period, which may lie before the era's."""
 
