@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 SOME_VALUES = 5
 SOON_S = 20.0
-FILLED_WITHIN_S = 30.0
+FILLED_WITHIN_S = 10.0
 SETTLED_US = 300_000  # what was shown in the last moments may still be on its way
-AT_ONCE = 2
+AT_ONCE = 4
 WITHIN_S = 10.0
 """Two retries, each to its time-out, are 4 s, what a dead session may hold our place
 2 s; the rest is room for a busy machine."""
